@@ -1,0 +1,256 @@
+"""The values that flow through glin: from importers into storage, and out to people.
+
+All are frozen dataclasses. Times are ISO 8601 text in UTC with milliseconds
+(``2026-02-11T05:53:33.335Z``), so that text order is time order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+__all__ = [
+    "KINDS",
+    "RELATIONS",
+    "ROLES",
+    "TITLE_RANK",
+    "BackupReport",
+    "Check",
+    "Conversation",
+    "HealthReport",
+    "Hit",
+    "ImportReport",
+    "Kind",
+    "Message",
+    "Problem",
+    "Ref",
+    "RefType",
+    "Relation",
+    "RestoreReport",
+    "Role",
+    "SearchResult",
+    "Status",
+    "TitleFrom",
+]
+
+Role = Literal["system", "user", "assistant", "tool"]
+Kind = Literal["text", "thinking", "tool_call", "tool_result", "attachment"]
+RefType = Literal["file", "commit", "url"]
+Relation = Literal["subagent", "fork"]
+TitleFrom = Literal["prompt", "summary", "generated", "custom"]
+Status = Literal["ok", "warn", "fail"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+#: A title found later replaces an earlier one only if it ranks at least as high.
+TITLE_RANK: dict[TitleFrom | None, int] = {
+    None: 0,
+    "prompt": 1,
+    "summary": 2,
+    "generated": 3,
+    "custom": 4,
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Something outside the archive that a message points at.
+
+    ``value`` is a path relative to the repository root where the file lies inside it and
+    absolute where it does not; a commit hash in lower case, 7 to 40 digits; or a URL.
+    """
+
+    type: RefType
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """One conversation, subagent run or fork.
+
+    Unique in the archive by (``source``, ``source_id``). ``id`` is ``None`` until it is
+    stored. A field that is ``None`` says nothing: storing the conversation again keeps
+    what is there.
+    """
+
+    source: str
+    source_id: str
+    id: int | None = None
+    parent_id: int | None = None
+    #: ``source_id`` of the conversation that this one belongs to, in the same source.
+    parent_source_id: str | None = None
+    relation: Relation | None = None
+    title: str | None = None
+    title_from: TitleFrom | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    #: Product and version that held the conversation, as ``claude-code/2.1.39``.
+    client: str | None = None
+    #: How it was reached: ``cli``, ``ide``, ``web``, … as the source says it.
+    transport: str | None = None
+    #: The model of the newest reply.
+    model: str | None = None
+    repo_root: str | None = None
+    git_branch: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One thing that was said, thought, called or returned in a conversation.
+
+    ``source_id`` is the record's id in its source and unique within the conversation;
+    ``None`` where there is none. ``token_in`` counts all input tokens of the reply,
+    ``token_cached`` the part of them that was read from a cache, ``token_out`` the output;
+    a reply that spans several messages carries its counts on one of them.
+    """
+
+    role: Role
+    kind: Kind = "text"
+    content: str = ""
+    id: int | None = None
+    conversation_id: int | None = None
+    #: 0-based place in the conversation; given by storage.
+    position: int | None = None
+    ts: str | None = None
+    model: str | None = None
+    token_in: int | None = None
+    token_out: int | None = None
+    token_cached: int | None = None
+    tool_name: str | None = None
+    #: Pairs a ``tool_call`` with its ``tool_result``.
+    tool_call_id: str | None = None
+    is_error: bool = False
+    source_id: str | None = None
+    #: Time to order by where ``ts`` alone would put a reply before what it replies to.
+    #: Not stored. ``None``: ``ts``.
+    sort_ts: str | None = None
+    refs: tuple[Ref, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of a file that could not be used. ``line`` counts from 1."""
+
+    path: str
+    line: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What one import did.
+
+    ``files`` were looked at, ``unchanged`` of them needed no reading. ``conversations``
+    and ``messages`` count what was added. ``skipped`` counts records that were damaged
+    (each in ``errors``) or of a kind that this release does not know (by name in
+    ``unknown``).
+    """
+
+    files: int = 0
+    unchanged: int = 0
+    conversations: int = 0
+    messages: int = 0
+    skipped: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
+    errors: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One message that a search found.
+
+    ``snippet`` marks the words that were found with ``\\x02`` before and ``\\x03`` after
+    (control characters that stored text never holds), so that each front end can mark
+    them in its own way. ``score`` is BM25 turned positive: larger is better; ``None``
+    where nothing was ranked.
+    """
+
+    conversation_id: int
+    message_id: int
+    title: str | None
+    source: str
+    repo_root: str | None
+    role: str
+    kind: str
+    ts: str | None
+    snippet: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """A page of hits. ``total`` counts all of them, not only this page.
+
+    ``ranked`` says how they are ordered: ``"all"`` by rank over every hit,
+    ``"newest N"`` by rank over the newest N hits and nothing older, ``"no"`` newest first.
+    ``notice`` is a sentence for people where the result is not what it would normally be.
+    """
+
+    query: str
+    total: int
+    hits: tuple[Hit, ...]
+    ranked: str
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupReport:
+    """A backup file that was made or found. ``size`` is in bytes, times are UTC."""
+
+    path: str
+    created_at: str
+    size: int
+    schema_version: int
+    conversations: int
+    messages: int
+    verified: bool
+    seconds: float = 0.0
+    pruned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreReport:
+    """An archive that was replaced by a backup. ``previous`` is the backup of what was
+    there before; ``None`` if there was nothing."""
+
+    path: str
+    restored_from: str
+    previous: str | None
+    schema_version: int
+    conversations: int
+    messages: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One health check: ``detail`` says what was found and, if not ok, what to do."""
+
+    name: str
+    status: Status
+    detail: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """The state of an archive. ``status`` is the worst of its checks."""
+
+    status: Status
+    path: str
+    schema_version: int | None
+    sqlite_version: str
+    checks: tuple[Check, ...]
+    counts: dict[str, int]
+    #: Bytes: ``database``, ``wal``, ``free`` (unused pages) and ``disk_free``.
+    sizes: dict[str, int]
+    #: Seconds since the newest backup was made; ``None`` without one.
+    last_backup_age: float | None
+    checked_at: str
+    ms: float

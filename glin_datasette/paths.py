@@ -1,0 +1,51 @@
+"""Where things are: the archive, its backups, the schema steps and the metadata."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["backups_dir", "data_dir", "default_db", "metadata_path", "migrations_dir", "samples_dir"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def data_dir() -> Path:
+    """The folder of the archive: ``$GLIN_DATA_DIR``, else the platform's own for ``glin``."""
+    configured = os.environ.get("GLIN_DATA_DIR")
+    if configured:
+        return Path(configured).expanduser().absolute()
+    return Path(platformdirs.user_data_dir("glin", appauthor=False))
+
+
+def default_db() -> Path:
+    """The archive where no ``--db`` names another."""
+    return data_dir() / "glin.db"
+
+
+def backups_dir(db_path: Path) -> Path:
+    """The folder that holds the backups of the archive at ``db_path``: beside it, named
+    after it, so that two archives in one folder never prune each other's backups."""
+    return db_path.parent / f"{db_path.stem}-backups"
+
+
+def migrations_dir() -> Path:
+    """The folder with ``migrations.py``: inside the wheel, or at the top of a checkout."""
+    return _shipped("migrations")
+
+
+def metadata_path() -> Path:
+    """``metadata.yml``: inside the wheel, or at the top of a checkout."""
+    return _shipped("metadata.yml")
+
+
+def samples_dir() -> Path:
+    """The sample transcripts that ship with the package."""
+    return _PACKAGE / "samples"
+
+
+def _shipped(name: str) -> Path:
+    inside = _PACKAGE / name
+    return inside if inside.exists() else _PACKAGE.parent / name

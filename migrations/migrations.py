@@ -1,0 +1,204 @@
+"""The schema of a glin archive, as one sqlite-utils migration set named ``glin``.
+
+``sqlite-utils migrate glin.db migrations/`` loads this file on its own, without the
+package around it, so it imports sqlite_utils and the standard library only.
+
+Rules for a new step: append it, name it ``NNNN_what`` with the next number, never edit
+a released one. ``schema_version`` is the number of the newest step that was applied.
+A step runs in one transaction with the record that it ran.
+
+The data, from the outside in:
+
+- ``conversations`` 1-n ``messages`` 1-n ``message_refs`` (files, commits and URLs).
+- ``tags`` n-n conversations and messages, through two join tables.
+- ``messages_fts``: an FTS5 index over ``messages.content`` that stores no text of its own.
+- ``import_files``: what was read from which transcript file, and how far.
+"""
+
+from sqlite_utils import Database, Migrations
+from sqlite_utils.db import ForeignKey
+
+migrations = Migrations("glin")
+
+# "glin" in ASCII. `file glin.db` and the check for foreign databases read it.
+APPLICATION_ID = 0x676C696E
+
+
+@migrations(name="0001_initial")
+def initial(db: Database) -> None:
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    db.table("conversations").create(
+        {
+            "id": int,
+            "source": str,
+            "source_id": str,
+            "parent_id": int,
+            # Kept beside parent_id because a child may be imported before its parent.
+            "parent_source_id": str,
+            "relation": str,
+            "title": str,
+            "title_from": str,
+            "started_at": str,
+            "ended_at": str,
+            "client": str,
+            "transport": str,
+            "model": str,
+            "repo_root": str,
+            "git_branch": str,
+            "notes": str,
+        },
+        pk="id",
+        not_null={"source", "source_id"},
+        foreign_keys=[
+            ForeignKey("conversations", "parent_id", "conversations", "id", on_delete="CASCADE")
+        ],
+    )
+    conversations = db.table("conversations")
+    conversations.create_index(["source", "source_id"], unique=True)
+    conversations.create_index(["parent_id"])
+    conversations.create_index(["started_at"])
+    conversations.create_index(["ended_at"])
+    conversations.create_index(["repo_root"])
+
+    db.table("messages").create(
+        {
+            "id": int,
+            "conversation_id": int,
+            "position": int,
+            "ts": str,
+            "role": str,
+            "kind": str,
+            "model": str,
+            "token_in": int,
+            "token_out": int,
+            "token_cached": int,
+            "tool_name": str,
+            "tool_call_id": str,
+            "is_error": int,
+            "source_id": str,
+            # Last, so that reading the columns before it never touches the overflow
+            # pages that hold long text.
+            "content": str,
+        },
+        pk="id",
+        not_null={"conversation_id", "position", "role", "kind", "content"},
+        defaults={"content": ""},
+        foreign_keys=[
+            ForeignKey("messages", "conversation_id", "conversations", "id", on_delete="CASCADE")
+        ],
+    )
+    messages = db.table("messages")
+    messages.create_index(["conversation_id", "position"])
+    messages.create_index(["ts"])
+    # Everything that search filters by, in one narrow index that starts with the rowid:
+    # filters on hits read this instead of the pages that hold text.
+    messages.create_index(
+        ["id", "conversation_id", "ts", "role", "kind"], index_name="idx_messages_narrow"
+    )
+    # Partial, because messages that a script inserts have no id in their source.
+    db.execute(
+        "CREATE UNIQUE INDEX idx_messages_source_id ON messages(source_id, conversation_id)"
+        " WHERE source_id IS NOT NULL"
+    )
+
+    db.table("message_refs").create(
+        {"message_id": int, "ref_type": str, "ref_value": str},
+        pk=("message_id", "ref_type", "ref_value"),
+        foreign_keys=[
+            ForeignKey("message_refs", "message_id", "messages", "id", on_delete="CASCADE")
+        ],
+    )
+    db.table("message_refs").create_index(["ref_type", "ref_value", "message_id"])
+
+    db.table("tags").create({"id": int, "name": str}, pk="id", not_null={"name"})
+    # "Bug" and "bug" are one tag.
+    db.execute("CREATE UNIQUE INDEX idx_tags_name ON tags(name COLLATE NOCASE)")
+
+    for owner in ("conversation", "message"):
+        join = db.table(f"{owner}_tags")
+        join.create(
+            {f"{owner}_id": int, "tag_id": int},
+            pk=(f"{owner}_id", "tag_id"),
+            foreign_keys=[
+                ForeignKey(join.name, f"{owner}_id", f"{owner}s", "id", on_delete="CASCADE"),
+                ForeignKey(join.name, "tag_id", "tags", "id", on_delete="CASCADE"),
+            ],
+        )
+        join.create_index(["tag_id", f"{owner}_id"])
+
+    db.table("import_files").create(
+        {
+            "path": str,
+            "format": str,
+            "size": int,
+            "mtime_ns": int,
+            "offset": int,
+            "digest": str,
+            "state": str,
+            "skipped": int,
+            "last_error": str,
+            "imported_at": str,
+        },
+        pk="path",
+        not_null={"format", "size", "mtime_ns", "offset"},
+    )
+
+    db.create_view(
+        "schema_version",
+        "select coalesce(max(cast(substr(name, 1, 4) as integer)), 0) as version"
+        " from _sqlite_migrations where migration_set = 'glin'",
+    )
+
+    if has_fts5(db):
+        create_search_index(db)
+
+
+def has_fts5(db: Database) -> bool:
+    """Whether the SQLite library behind this connection was built with FTS5."""
+    sql = "select 1 from pragma_module_list where name = 'fts5'"
+    return db.execute(sql).fetchone() is not None
+
+
+def create_search_index(db: Database) -> None:
+    """Make ``messages_fts`` with its triggers, and index what is already there.
+
+    Also run by ``glin_datasette.storage`` when an archive that was made without FTS5 is
+    opened where it is available.
+    """
+    messages = db.table("messages")
+    if not db.table("messages_fts").exists():
+        messages.enable_fts(["content"], tokenize="unicode61 remove_diacritics 2")
+        # Merge more eagerly than the default of 16: short appends stay short.
+        db.execute("INSERT INTO messages_fts(messages_fts, rank) VALUES('automerge', 8)")
+    else:
+        db.execute("INSERT INTO messages_fts(messages_fts) VALUES('rebuild')")
+    create_search_triggers(db)
+
+
+# sqlite-utils' own update trigger fires for every column. Moving or retagging a message
+# must not index its text again, so ours fires for the text alone.
+SEARCH_TRIGGERS = {
+    "messages_ai": """
+        CREATE TRIGGER messages_ai AFTER INSERT ON messages BEGIN
+          INSERT INTO messages_fts(rowid, content) VALUES (new.id, new.content);
+        END""",
+    "messages_ad": """
+        CREATE TRIGGER messages_ad AFTER DELETE ON messages BEGIN
+          INSERT INTO messages_fts(messages_fts, rowid, content)
+            VALUES ('delete', old.id, old.content);
+        END""",
+    "messages_au": """
+        CREATE TRIGGER messages_au AFTER UPDATE OF id, content ON messages BEGIN
+          INSERT INTO messages_fts(messages_fts, rowid, content)
+            VALUES ('delete', old.id, old.content);
+          INSERT INTO messages_fts(rowid, content) VALUES (new.id, new.content);
+        END""",
+}
+
+
+def create_search_triggers(db: Database) -> None:
+    """Make the triggers that keep ``messages_fts`` equal to ``messages.content``."""
+    for name, sql in SEARCH_TRIGGERS.items():
+        db.execute(f"DROP TRIGGER IF EXISTS {name}")
+        db.execute(sql)
