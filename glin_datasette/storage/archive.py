@@ -1,0 +1,120 @@
+"""Opening an archive for use: made where there is none, migrated where it is older,
+refused where it is newer or somebody else's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlite_utils
+
+from ..errors import MigrationError
+from .backup import backup_db
+from .connection import (
+    connect,
+    create_file,
+    database_path,
+    resolve,
+    timed,
+    transaction,
+)
+from .schema import fit_search_index, pending, refuse_foreign, steps, version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationReport:
+    """What :func:`migrate_db` did: the steps it applied, and the backup made before."""
+
+    applied: tuple[str, ...]
+    version: int
+    backup: str | None = None
+
+
+def get_db(
+    path: str | os.PathLike[str] | None = None, *, readonly: bool = False
+) -> sqlite_utils.Database:
+    """Open the archive at ``path``, by default where :func:`paths.default_db` says.
+
+    Where there is none it is made, with its folder (0700) and file (0600); where it is
+    older than this release it is migrated, after a backup. ``readonly`` does neither, and
+    is what you get for a file that cannot be written.
+
+    :raises NotAnArchive: if the file is something else; it is left untouched
+    :raises NewerArchive: if a newer release wrote it; it is left untouched
+    :raises NotFound: if ``readonly`` and there is no such file
+    """
+    file = resolve(path)
+    if not readonly and file.exists() and not os.access(file, os.W_OK):
+        readonly = True
+    if readonly:
+        db = connect(file, readonly=True)
+    else:
+        create_file(file)
+        # An unknown database must stay as it is, so it is looked at before anything that
+        # writes, and WAL mode writes.
+        with connect(file, readonly=True) as looked_at:
+            refuse_foreign(looked_at, file)
+        db = connect(file)
+    try:
+        if readonly:
+            refuse_foreign(db, file)
+        else:
+            init_db(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def init_db(db: sqlite_utils.Database) -> sqlite_utils.Database:
+    """Bring ``db`` to the newest schema, whether it is empty, older or up to date.
+
+    Also makes the search index where FTS5 was missing before and is there now, and takes
+    its triggers away where FTS5 is missing, so that writing still works.
+
+    :returns: ``db`` itself
+    :raises NotAnArchive: if it holds somebody else's tables
+    :raises NewerArchive: if a newer release wrote it
+    :raises MigrationError: if a step failed; everything was rolled back
+    """
+    if pending(db):
+        migrate_db(db)
+    fit_search_index(db)
+    return db
+
+
+def migrate_db(
+    db: sqlite_utils.Database, *, on_backup: Callable[[Path], None] | None = None
+) -> MigrationReport:
+    """Apply the pending steps, all or none, after a backup of what was there.
+
+    Two processes at once: one migrates, the other waits and finds nothing to do.
+    ``on_backup`` is called with the backup's path before anything changes.
+
+    :raises NotAnArchive: if it holds somebody else's tables
+    :raises NewerArchive: if a newer release wrote it
+    :raises MigrationError: if a step failed; the message names the backup
+    """
+    where = database_path(db)
+    refuse_foreign(db, where)
+    backup: Path | None = None
+    with timed("migrate_db") as facts, transaction(db):
+        todo = pending(db)
+        # Under the write lock, so that nothing is written between the backup and the step.
+        if todo and where is not None and version(db) > 0:
+            backup = Path(backup_db(db).path)
+            if on_backup:
+                on_backup(backup)
+        try:
+            steps().apply(db)
+        except Exception as ex:
+            kept = f"; the backup made before is {backup}" if backup else ""
+            raise MigrationError(
+                f"{where}: schema step failed and was rolled back: {ex}{kept}"
+            ) from ex
+        facts["applied"] = len(todo)
+    return MigrationReport(
+        applied=tuple(todo), version=version(db), backup=str(backup) if backup else None
+    )
