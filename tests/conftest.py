@@ -1,0 +1,59 @@
+"""Fixtures that every test may use.
+
+No test ever sees the archive or the transcripts of whoever runs it: the home folder and
+the data folder of each test are empty folders of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from glin_datasette.storage import get_db
+
+#: The checkout, or the copy of its tests and docs that is run against an installed wheel.
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``$GLIN_DATA_DIR``, where the default archive of this test will be."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COLUMNS", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    folder = home / "glin"
+    monkeypatch.setenv("GLIN_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout that these tests belong to."""
+    return ROOT
+
+
+@pytest.fixture
+def archive_path(tmp_path: Path) -> Path:
+    """Where :func:`db` is."""
+    return tmp_path / "glin.db"
+
+
+@pytest.fixture
+def db(archive_path: Path) -> Iterator[sqlite_utils.Database]:
+    """A new, empty archive on disk."""
+    with get_db(archive_path) as database:
+        yield database
+
+
+@pytest.fixture
+def real_transcripts() -> Path:
+    """The folder of real transcripts that ``$GLIN_TEST_TRANSCRIPTS`` names."""
+    folder = os.environ.get("GLIN_TEST_TRANSCRIPTS")
+    if not folder:
+        pytest.skip("GLIN_TEST_TRANSCRIPTS names no folder of real transcripts")
+    return Path(folder)
