@@ -54,6 +54,10 @@ screenshots: $(venv)/developing ## take the pictures in docs/images from the sam
 bench: $(venv)/installed ## measure import and search; SIZE=small, medium or large
 	$(bin)/python -m benchmarks $(SIZE)
 
+wheel: $(venv)/developing ## build the wheel into dist/
+	@rm -rf dist
+	$(bin)/python -m hatchling build -t wheel -d dist
+
 check: lint types docs test bench ## all of the above checks
 
 db-backup: $(venv)/installed ## back the archive up
@@ -92,4 +96,4 @@ $(bin)/python:
 	  { rm -rf $(venv); echo "No virtual environment could be made; install pip or python3-venv first" >&2; exit 1; }; \
 	fi
 
-.PHONY: help run test lint types docs docs-write screenshots bench check db-backup db-check clean
+.PHONY: help run test lint types docs docs-write screenshots bench wheel check db-backup db-check clean

@@ -1,0 +1,293 @@
+"""The house rules that keep the layers apart: who may import whom, and where SQL may be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import glin_datasette
+from glin_datasette import paths
+
+PACKAGE = Path(glin_datasette.__file__).parent
+
+BASE = {"models", "errors", "paths"}
+BELOW_IMPORTERS = {"models", "errors"}
+BELOW_SEARCH = BASE | {"storage", "queries"}
+BELOW_TOP = BELOW_SEARCH | {"importers", "search", "ingest", "export", "render"}
+
+#: What each part of the package may import of the others. `__init__` is the public API.
+MAY_IMPORT = {
+    "models": set(),
+    "errors": set(),
+    "paths": set(),
+    "importers": BELOW_IMPORTERS,
+    "queries": {"models", "errors"},
+    "storage": BASE | {"queries"},
+    "search": BELOW_SEARCH,
+    "render": BELOW_IMPORTERS,
+    "ingest": BELOW_SEARCH | {"importers"},
+    "export": BELOW_SEARCH | {"importers", "search"},
+    "__init__": BELOW_TOP,
+    "__main__": {"cli"},
+    "plugin": BELOW_TOP | {"__init__"},
+    "cli": BELOW_TOP | {"__init__"},
+}
+
+#: Beyond that, with the reason.
+EXCEPTIONS = {
+    # `datasette glin …` is the command line; imported inside the hook, so that a server
+    # never loads it.
+    ("plugin/__init__.py", "cli"),
+}
+
+#: Third-party packages; the standard library is everybody's.
+MAY_USE = {
+    "models": set(),
+    "errors": set(),
+    "paths": {"platformdirs"},
+    "importers": set(),
+    "queries": set(),
+    "storage": {"sqlite_utils"},
+    "search": {"sqlite_utils"},
+    "render": set(),
+    "ingest": {"sqlite_utils"},
+    "export": {"sqlite_utils"},
+    "__init__": {"sqlite_utils"},
+    "__main__": set(),
+    "plugin": {"sqlite_utils", "datasette", "yaml", "markupsafe", "click"},
+    "cli": {"sqlite_utils", "datasette", "click"},
+}
+
+
+def modules() -> Iterator[tuple[str, str, ast.Module]]:
+    """(part, path inside the package, syntax tree) of every module that we wrote."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        relative = file.relative_to(PACKAGE)
+        part = relative.parts[0].removesuffix(".py")
+        # In an installed package it lies inside; it stands on its own, tested below.
+        if part != "migrations":
+            yield part, relative.as_posix(), ast.parse(file.read_text("utf-8"))
+
+
+def imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, absolute dotted name) of everything that a module imports, at any depth."""
+    package = ["glin_datasette", *Path(path).parts[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
+
+
+def part_of(name: str) -> str:
+    """The part of our package that a dotted name belongs to."""
+    inside = name.split(".")[1]
+    return inside if inside in MAY_IMPORT else "__init__"
+
+
+def test_every_part_has_its_rules() -> None:
+    assert {part for part, _, _ in modules()} <= set(MAY_IMPORT)
+    assert set(MAY_IMPORT) == set(MAY_USE)
+
+
+def test_parts_import_only_what_lies_below_them() -> None:
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for part, path, tree in modules()
+        for line, name in imports(path, tree)
+        if name.split(".")[0] == "glin_datasette"
+        and part_of(name) not in MAY_IMPORT[part] | {part}
+        and (path, part_of(name)) not in EXCEPTIONS
+    ]
+    assert wrong == []
+
+
+def test_parts_use_only_their_third_party_packages() -> None:
+    allowed = sys.stdlib_module_names | {"glin_datasette", "__future__"}
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for part, path, tree in modules()
+        for line, name in imports(path, tree)
+        if name.split(".")[0] not in allowed | MAY_USE[part]
+    ]
+    assert wrong == []
+
+
+def test_the_command_line_is_imported_inside_its_hook() -> None:
+    tree = ast.parse((PACKAGE / "plugin" / "__init__.py").read_text("utf-8"))
+    top_level = ast.Module(
+        [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], []
+    )
+    names = [part_of(n) for _, n in imports("plugin/__init__.py", top_level) if "glin_" in n]
+    assert "cli" not in names
+
+
+def test_the_migrations_stand_on_their_own() -> None:
+    tree = ast.parse((paths.migrations_dir() / "migrations.py").read_text("utf-8"))
+    names = {
+        alias.name if isinstance(node, ast.Import) else f"{'.' * node.level}{node.module}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {n.split(".")[0] for n in names} <= sys.stdlib_module_names | {"sqlite_utils"}
+
+
+# A statement and what must follow its first word, so that English stays English.
+SQL = re.compile(
+    r"""^\s*(?:
+        select\s.+\sfrom\s | insert\s+(?:or\s+\w+\s+)?into\s | update\s+\S+\s+set\s
+      | delete\s+from\s | (?:create|drop|alter)\s+(?:table|index|view|trigger|virtual)\s
+      | pragma\s+\w | with\s+\w+\s+as\s*\( | begin\s+(?:immediate|exclusive) | vacuum\b
+    )""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+#: Modules of `cli` and `plugin` that may hold SQL, with the reason.
+MAY_HOLD_SQL = {
+    # Datasette asks a facet and a filter for SQL text that it puts into its own statement.
+    "plugin/facets.py",
+}
+
+
+def text_of(node: ast.AST) -> str | None:
+    """The text of a string literal; an f-string's holes count as one letter."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(value) or "x" for value in node.values)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("select id from messages", True),
+        ("\n  SELECT a,\n b\n FROM t", True),
+        ("PRAGMA quick_check", True),
+        ("Select a conversation", False),
+        ("Update it with pip", False),
+        ("with --db", False),
+    ],
+)
+def test_sql_is_told_from_english(text: str, expected: bool) -> None:
+    assert bool(SQL.search(text)) is expected
+
+
+def test_no_sql_above_the_storage() -> None:
+    wrong = [
+        f"{path}:{node.lineno}"
+        for part, path, tree in modules()
+        if part in {"cli", "plugin"} and path not in MAY_HOLD_SQL
+        for node in ast.walk(tree)
+        if isinstance(node, ast.expr) and SQL.search(text_of(node) or "")
+    ]
+    assert wrong == []
+
+
+def all_modules() -> list[str]:
+    found = pkgutil.walk_packages([str(PACKAGE)], "glin_datasette.")
+    return [m.name for m in found if not m.name.endswith((".__main__", ".migrations"))]
+
+
+@pytest.mark.parametrize("name", ["glin_datasette", *all_modules()])
+def test_all_tells_the_public_names(name: str) -> None:
+    """``__all__`` is sorted, and true: each name is there, and none is private."""
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", None)
+    if exported is None:
+        return
+    assert len(set(exported)) == len(exported)
+    assert [n for n in exported if not hasattr(module, n)] == []
+    assert [n for n in exported if n.startswith("_") and n != "__version__"] == []
+
+
+@pytest.mark.parametrize("name", ["models", "errors", "paths", "storage", "importers.base"])
+def test_all_leaves_no_public_name_out(name: str) -> None:
+    module = importlib.import_module(f"glin_datasette.{name}")
+    inside = f"glin_datasette.{name}"
+    defined = {
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__.startswith(inside)
+    }
+    assert defined - set(module.__all__) == set()
+
+
+def test_the_public_api_is_documented_where_it_is_defined() -> None:
+    bare = [
+        name
+        for name in glin_datasette.__all__
+        if callable(value := getattr(glin_datasette, name)) and not inspect.getdoc(value)
+    ]
+    assert bare == []
+
+
+def run_python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=False
+    )
+
+
+# sqlite_utils itself imports click, so it comes first.
+BLOCKER = """
+import sys
+import sqlite_utils
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"click", "datasette"}:
+            raise ImportError("blocked: " + name)
+
+sys.meta_path.insert(0, Blocker())
+for name in list(sys.modules):
+    if name.split(".")[0] in {"click", "datasette"}:
+        del sys.modules[name]
+"""
+
+
+def test_storage_works_without_datasette_and_click(tmp_path: Path) -> None:
+    code = BLOCKER + (
+        "from glin_datasette.models import Conversation, Message\n"
+        "from glin_datasette.storage import get_db, insert_conversation, insert_message\n"
+        "from glin_datasette.storage import query_messages\n"
+        "with get_db(sys.argv[1]) as db:\n"
+        "    id = insert_conversation(db, Conversation(source='s', source_id='1'))\n"
+        "    insert_message(db, id, Message(role='user', content='hello'))\n"
+        "    print([m.content for m in query_messages(db)])\n"
+        "try:\n"
+        "    import click\n"
+        "except ImportError as ex:\n"
+        "    print(ex)\n"
+    )
+    done = run_python(code, str(tmp_path / "a.db"))
+    assert done.stderr == ""
+    assert done.stdout == "['hello']\nblocked: click\n"
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_the_quick_answers_load_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys\n"
+        "from glin_datasette.cli import main\n"
+        f"main([{option!r}], standalone_mode=False)\n"
+        "print(sorted({'datasette', 'sqlite_utils', 'sqlite3'} & set(sys.modules)))\n"
+    )
+    done = run_python(code)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "[]"
