@@ -17,6 +17,7 @@ __all__ = [
     "BackupReport",
     "Check",
     "Conversation",
+    "Filters",
     "HealthReport",
     "Hit",
     "ImportReport",
@@ -29,7 +30,9 @@ __all__ = [
     "RestoreReport",
     "Role",
     "SearchResult",
+    "Stats",
     "Status",
+    "TagCount",
     "TitleFrom",
 ]
 
@@ -132,6 +135,38 @@ class Message:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which messages, or which conversations that have such messages.
+
+    A message must meet every field. Within a field one value is enough, but for ``tag``,
+    ``file`` and ``commit``: there every value must be met. ``text`` is what a person
+    types: words, ``"phrases"``, ``prefix*``, ``OR``, ``-word``.
+    """
+
+    text: str = ""
+    #: On the message or on its conversation; without regard to case.
+    tag: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    role: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    #: The whole ``repo_root`` or the end of it, from a ``/`` on: ``glin``, ``src/glin``.
+    repo: tuple[str, ...] = ()
+    #: A file, a folder above it, or the end of its path from a ``/`` on.
+    file: tuple[str, ...] = ()
+    #: A hash or the first 4 or more digits of one.
+    commit: tuple[str, ...] = ()
+    #: Ids of conversations.
+    conversation: tuple[int, ...] = ()
+    #: The earliest time, as ISO 8601 UTC or the beginning of one: ``2026-02``.
+    since: str | None = None
+    #: The latest time, likewise: ``2026-02`` includes all of February.
+    until: str | None = None
+    #: What must not be: messages that meet any field of these are left out.
+    exclude: Filters | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A part of a file that could not be used. ``line`` counts from 1."""
@@ -226,6 +261,36 @@ class RestoreReport:
     conversations: int
     messages: int
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCount:
+    """A tag, and how many conversations and messages have it."""
+
+    name: str
+    conversations: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What the archive holds. The mappings count messages, tokens those of all models."""
+
+    conversations: int
+    messages: int
+    refs: int
+    tags: int
+    first_ts: str | None
+    last_ts: str | None
+    token_in: int
+    token_out: int
+    token_cached: int
+    by_source: dict[str, int]
+    by_role: dict[str, int]
+    by_kind: dict[str, int]
+    by_model: dict[str, int]
+    #: ``2026-02`` -> messages, newest month first.
+    by_month: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

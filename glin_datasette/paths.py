@@ -7,7 +7,14 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["backups_dir", "data_dir", "default_db", "metadata_path", "migrations_dir", "samples_dir"]
+__all__ = [
+    "backups_dir",
+    "data_dir",
+    "default_db",
+    "metadata_path",
+    "migrations_dir",
+    "samples_dir",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -3,16 +3,128 @@
 A file begins with a header of SQL comments::
 
     -- title: Search messages
-    -- description: The words that a message holds, best first
-    -- param: q | words, "phrases", prefix*, OR, -word
-    -- param: size | how many | 50
+    -- description: The messages that hold what you type, best first.
+    -- param: q | Words, "phrases", prefix*, OR, -word.
+    -- param: size | How many. | 50
 
 Each ``param`` line names a parameter, says what it is and, after a second ``|``, the
-value that an empty one stands for. Inside the SQL an empty parameter is written
-``:size``, and :func:`load` puts the default in its place, because Datasette's forms send
-an empty text for what nobody filled in.
-
-A line ``-- filters`` stands for the message filters of :mod:`.filters`: all of them, each
-off while its parameter is empty, when the query is canned; the active ones only when
-search runs it.
+value that an empty one stands for: Datasette's forms send an empty text for what nobody
+filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`.
 """
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+from ..models import Filters
+from . import filters as _filters
+
+__all__ = ["Param", "Query", "load", "names"]
+
+_HEADER = re.compile(r"^-- (title|description|param): *(.*)$")
+_FILTERS = re.compile(r"^ *-- filters$", re.MULTILINE)
+
+_FILTER_PARAMS = {
+    "tag": "A tag of the message or of its conversation.",
+    "source": "The tool: claude-code, codex, …",
+    "role": "system, user, assistant or tool.",
+    "kind": "text, thinking, tool_call, tool_result or attachment.",
+    "model": "The model that wrote the message.",
+    "repo": "The repository's path, or the end of it.",
+    "file": "A file, its folder, or the end of its path.",
+    "commit": "A commit's hash, or the beginning of one.",
+    "since": "The first day, or the beginning of a time: 2026-02.",
+    "until": "The last day, likewise.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of a query. ``default`` is what an empty value stands for, if anything."""
+
+    name: str
+    description: str
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One canned query. ``sql`` is complete: every parameter may be an empty text."""
+
+    name: str
+    title: str
+    description: str
+    params: tuple[Param, ...]
+    sql: str
+    _body: str
+
+    def filtered(self, filters: Filters) -> tuple[str, dict[str, object]]:
+        """The query with only those filters that say something, and their parameters.
+
+        Search runs this: the plan is then free to use what is asked for.
+        """
+        sql, params = _filters.where(filters)
+        return self._complete(sql), params
+
+    def _complete(self, filters: str) -> str:
+        # A function as replacement: the SQL has backslashes.
+        return _FILTERS.sub(lambda _: filters.lstrip("\n"), self._body)
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """The names of all canned queries, in alphabetical order."""
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".sql")
+            for entry in files(__package__).iterdir()
+            if entry.name.endswith(".sql")
+        )
+    )
+
+
+@functools.cache
+def load(name: str) -> Query:
+    """One canned query.
+
+    :raises KeyError: if there is none of this name
+    """
+    if name not in names():
+        raise KeyError(name)
+    lines = (files(__package__) / f"{name}.sql").read_text("utf-8").splitlines()
+    title, description, params, header = name, "", [], 0
+    for line in lines:
+        found = _HEADER.match(line)
+        if not found:
+            break
+        header += 1
+        if found[1] == "title":
+            title = found[2]
+        elif found[1] == "description":
+            description = found[2]
+        else:
+            params.append(Param(*(part.strip() for part in found[2].split("|"))))
+    body = "\n".join(lines[header:]).strip()
+    if _FILTERS.search(body):
+        params += [Param(name, text) for name, text in _FILTER_PARAMS.items()]
+    query = Query(name, title, description, tuple(params), "", body)
+    sql = _with_defaults(query._complete(_filters.optional()), query.params)
+    return Query(name, title, description, query.params, sql, body)
+
+
+def _with_defaults(sql: str, params: tuple[Param, ...]) -> str:
+    for param in params:
+        if param.default:
+            sql = re.sub(rf":{param.name}\b", functools.partial(_defaulted, param.default), sql)
+    return sql
+
+
+def _defaulted(default: str, parameter: re.Match[str]) -> str:
+    if default.isdigit():
+        # What a form sends is text, and LIMIT takes no text that is no number.
+        return f"cast(coalesce(nullif({parameter[0]}, ''), {default}) as integer)"
+    quoted = default.replace("'", "''")
+    return f"coalesce(nullif({parameter[0]}, ''), '{quoted}')"

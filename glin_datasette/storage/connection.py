@@ -74,7 +74,6 @@ def database_path(db: sqlite_utils.Database) -> Path | None:
     return None
 
 
-
 @contextlib.contextmanager
 def transaction(db: sqlite_utils.Database) -> Iterator[sqlite_utils.Database]:
     """Run a block as one transaction that holds the write lock from its beginning.
@@ -150,9 +149,7 @@ def _check_header(path: Path) -> None:
         with path.open("rb") as f:
             head = f.read(len(_SQLITE_HEADER))
     except FileNotFoundError:
-        raise NotFound(
-            f"{path}: no archive there; make one with 'glin-datasette init'"
-        ) from None
+        raise NotFound(f"{path}: no archive there; make one with 'glin-datasette init'") from None
     except OSError as ex:
         raise ArchiveError(f"{path}: cannot be read: {ex.strerror or ex}") from None
     if head and head != _SQLITE_HEADER:

@@ -1,0 +1,73 @@
+"""Days and times as people write them, as the UTC text that the archive compares."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from .errors import FilterError
+
+__all__ = ["resolve"]
+
+_AGO = re.compile(r"(\d{1,5})([hdwmy])")
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+_MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
+
+
+def resolve(text: str, *, end: bool = False, now: datetime | None = None) -> str:
+    """The moment that ``text`` means, as ISO 8601 UTC with milliseconds.
+
+    ``today``, ``yesterday``, ``12h``, ``7d``, ``2w``, ``3m``, ``1y`` (ago), ``2026``,
+    ``2026-02``, ``2026-02-11`` and ISO 8601 times. Days are those of the local time zone.
+
+    :param end: the last moment that is meant instead of the first
+    :param now: an aware time to count from; the current one by default
+    :raises FilterError: if it means no moment
+    """
+    said = text.strip()
+    here = (now or datetime.now(UTC)).astimezone()
+    try:
+        first, last = _span(said.lower(), said, here)
+        return _utc(last - timedelta(milliseconds=1) if end and last > first else first)
+    except (ValueError, OverflowError):
+        raise FilterError(
+            f"{text!r} is no date; write 2026-02-11, 2026-02, today, yesterday or 7d"
+        ) from None
+
+
+def _span(word: str, said: str, here: datetime) -> tuple[datetime, datetime]:
+    """The first moment that is meant, and the first behind it."""
+    if word in ("today", "yesterday"):
+        day = here.date() - timedelta(days=word == "yesterday")
+        return _midnight(day), _midnight(day + timedelta(days=1))
+    if ago := _AGO.fullmatch(word):
+        count, unit = int(ago[1]), ago[2]
+        if unit == "h":
+            moment = here - timedelta(hours=count)
+            return moment, moment
+        day = here.date() - timedelta(days=count * _DAYS[unit])
+        return _midnight(day), _midnight(day + timedelta(days=1))
+    if month := _MONTH.fullmatch(word):
+        first = date(int(month[1]), int(month[2] or 1), 1)
+        following = first + timedelta(days=32 if month[2] else 366)
+        return _midnight(first), _midnight(following.replace(day=1, **_january(month[2])))
+    if len(word) == len("2026-02-11"):
+        day = date.fromisoformat(word)
+        return _midnight(day), _midnight(day + timedelta(days=1))
+    moment = datetime.fromisoformat(said)
+    if moment.tzinfo is None:
+        moment = moment.astimezone()
+    return moment, moment
+
+
+def _january(month: str | None) -> dict[str, int]:
+    return {} if month else {"month": 1}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min).astimezone()
+
+
+def _utc(moment: datetime) -> str:
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

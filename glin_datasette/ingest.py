@@ -1,0 +1,250 @@
+"""From transcript files into the archive: finds them, reads what is new, loads it.
+
+A file that did not change since the last time costs one ``stat``; one that grew is read
+from where it ended; one that was rewritten is read again, and its records are recognised
+by their ids. Each file is one transaction, together with the note how far it was read: an
+import that is killed has loaded whole files and goes on with the rest the next time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlite_utils
+
+from .errors import NotFound
+from .importers import importer_for, importers
+from .importers.base import Checkpoint, Importer, Said, Skipped, Summary, Unknown, Usage
+from .models import Conversation, ImportReport, Problem
+from .storage.connection import transaction
+from .storage.import_files import ImportFile, find_import_file, record_import_file
+from .storage.load import loading, set_summary, settle
+
+__all__ = ["Progress", "import_paths", "known_places"]
+
+#: Called after each file with files done, files in all, and the file's path.
+Progress = Callable[[int, int, Path], None]
+
+#: How much of a file's beginning, and of its end as it was, tells a grown file from a
+#: rewritten one. In bytes.
+_FINGERPRINT = 4096
+
+#: The importer's line number travels with its state, under a name that none uses.
+_LINE = "#line"
+
+#: A report names so many damaged places; all are counted.
+_MAX_PROBLEMS = 1000
+
+
+@dataclass(slots=True)
+class _Tally:
+    """An ImportReport in the making."""
+
+    files: int = 0
+    unchanged: int = 0
+    conversations: int = 0
+    messages: int = 0
+    skipped: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    errors: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Path, line: int | None, error: str) -> None:
+        if len(self.errors) < _MAX_PROBLEMS:
+            self.errors.append(Problem(str(path), line, error))
+
+
+def known_places() -> list[tuple[Importer, Path]]:
+    """Where the tools keep their transcripts on this machine: the folders that exist."""
+    return [
+        (importer, place)
+        for importer in importers()
+        for place in importer.places()
+        if place.is_dir()
+    ]
+
+
+def import_paths(
+    db: sqlite_utils.Database,
+    paths: Sequence[Path] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import transcript files and folders; with ``None`` those in the known places.
+
+    What is damaged inside a file is skipped, counted and named in the report; so is a
+    file that cannot be read or that is of no known format.
+
+    :raises NotFound: if a path does not exist
+    """
+    started = time.perf_counter()
+    tally = _Tally()
+    found = list(_find(paths, tally))
+    summaries: list[tuple[str, Summary]] = []
+    for done, (path, importer) in enumerate(found, 1):
+        tally.files += 1
+        try:
+            _import_file(db, path, importer, tally, summaries)
+        except OSError as ex:
+            tally.problem(path, None, f"cannot be read: {ex.strerror or ex}")
+        if progress:
+            progress(done, len(found), path)
+    if summaries:
+        with transaction(db):
+            for source, summary in summaries:
+                set_summary(db, source, summary.leaf, summary.title)
+    settle(db, tally.messages)
+    return ImportReport(
+        files=tally.files,
+        unchanged=tally.unchanged,
+        conversations=tally.conversations,
+        messages=tally.messages,
+        skipped=tally.skipped,
+        unknown=dict(sorted(tally.unknown.items())),
+        errors=tuple(tally.errors),
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _find(paths: Sequence[Path] | None, tally: _Tally) -> Iterator[tuple[Path, Importer]]:
+    """The files to import, the oldest first: a session that continues another one repeats
+    its records, and they belong to the one that had them first."""
+    found: dict[Path, Importer | None] = {}
+    if paths is None:
+        for importer, place in known_places():
+            found.update((path, importer) for path in _candidates(importer, place))
+    for path in paths or ():
+        if path.is_dir():
+            for importer in importers():
+                for file in _candidates(importer, path):
+                    found.setdefault(file, None)
+        elif path.exists():
+            found[path.absolute()] = None
+        else:
+            raise NotFound(f"{path}: no such file or folder")
+    for path in sorted(found, key=_age):
+        importer = found[path] or _identified(path, tally, named=path in _named(paths))
+        if importer is not None:
+            yield path, importer
+
+
+def _named(paths: Sequence[Path] | None) -> set[Path]:
+    return {path.absolute() for path in paths or ()}
+
+
+def _candidates(importer: Importer, folder: Path) -> Iterable[Path]:
+    return (path.absolute() for path in importer.find(folder))
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return path.stat().st_mtime_ns, str(path)
+    except OSError:
+        return 0, str(path)
+
+
+def _identified(path: Path, tally: _Tally, *, named: bool) -> Importer | None:
+    try:
+        importer = importer_for(path)
+    except OSError as ex:
+        tally.files += 1
+        tally.problem(path, None, f"cannot be read: {ex.strerror or ex}")
+        return None
+    # In a folder, other files are none of our business; a file that was named is.
+    if importer is None and named and path.stat().st_size:
+        tally.files += 1
+        tally.problem(path, None, "is of no known format")
+    return importer
+
+
+def _import_file(
+    db: sqlite_utils.Database,
+    path: Path,
+    importer: Importer,
+    tally: _Tally,
+    summaries: list[tuple[str, Summary]],
+) -> None:
+    stat = path.stat()
+    known = find_import_file(db, str(path))
+    if (
+        known
+        and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+        and known.format == importer.name
+    ):
+        tally.unchanged += 1
+        return
+    start = _resume(path, known, importer) if known else Checkpoint()
+    end = start
+    skipped, last_error = (known.skipped, known.last_error) if known and start.offset else (0, None)
+    waiting: list[Summary] = []
+    with loading(db, importer.name) as load:
+        for item in importer.read(path, start):
+            match item:
+                case Said():
+                    load.message(item.conversation, item.message)
+                case Conversation():
+                    load.conversation(item)
+                case Usage():
+                    load.usage(
+                        item.conversation,
+                        item.message,
+                        item.token_in,
+                        item.token_out,
+                        item.token_cached,
+                    )
+                case Summary():
+                    waiting.append(item)
+                case Skipped():
+                    skipped += 1
+                    tally.skipped += 1
+                    last_error = f"line {item.line}: {item.error}" if item.line else item.error
+                    tally.problem(path, item.line, item.error)
+                case Unknown():
+                    tally.skipped += 1
+                    tally.unknown[item.kind] += 1
+                case Checkpoint():
+                    end = item
+        waiting = [summary for summary in waiting if not load.summary(summary.leaf, summary.title)]
+        record_import_file(
+            db,
+            ImportFile(
+                path=str(path),
+                format=importer.name,
+                size=stat.st_size,
+                mtime_ns=stat.st_mtime_ns,
+                offset=end.offset,
+                digest=_fingerprint(path, end.offset),
+                state={_LINE: end.line, **end.state},
+                skipped=skipped,
+                last_error=last_error,
+            ),
+        )
+    summaries += [(importer.name, summary) for summary in waiting]
+    tally.conversations += load.conversations
+    tally.messages += load.messages
+
+
+def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:
+    """Where to go on reading: behind what was read, if that is still what it was."""
+    if (
+        known.format != importer.name
+        or path.stat().st_size < known.offset
+        or _fingerprint(path, known.offset) != known.digest
+    ):
+        return Checkpoint()
+    state = dict(known.state)
+    return Checkpoint(offset=known.offset, line=state.pop(_LINE, 0), state=state)
+
+
+def _fingerprint(path: Path, offset: int) -> str:
+    """A digest of the beginning of a file and of the last bytes before ``offset``."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        digest.update(file.read(min(_FINGERPRINT, offset)))
+        file.seek(max(0, offset - _FINGERPRINT))
+        digest.update(file.read(min(_FINGERPRINT, offset)))
+    return digest.hexdigest()

@@ -1,0 +1,16 @@
+-- title: Messages by commit
+-- description: The messages that made or mention a commit, in order of time. Without one: all that mention any, newest first.
+-- param: commit | The hash, or the first 4 or more digits of it.
+-- param: size | How many. | 50
+select r.ref_value as "commit", m.ts, c.id as conversation_id, c.title, c.repo_root, m.id as message_id,
+  m.role, m.kind, substr(m.content, 1, 240) as content
+from message_refs as r
+  join messages as m on m.id = r.message_id
+  join conversations as c on c.id = m.conversation_id
+where r.ref_type = 'commit'
+  and r.ref_value >= substr(lower(coalesce(:commit, '')), 1, 7)
+  and r.ref_value < substr(lower(coalesce(:commit, '')), 1, 7) || 'g'
+  and (substr(r.ref_value, 1, length(coalesce(:commit, ''))) = lower(coalesce(:commit, ''))
+    or substr(lower(:commit), 1, length(r.ref_value)) = r.ref_value)
+order by case when coalesce(:commit, '') = '' then null else m.ts end, m.ts desc, m.id
+limit :size

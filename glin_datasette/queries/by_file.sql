@@ -1,0 +1,15 @@
+-- title: Messages by file
+-- description: The messages that touched a file, newest first. Without one: all that touched any.
+-- param: file | Its path, a folder above it, or the end of its path.
+-- param: size | How many. | 50
+select r.ref_value as file, m.ts, c.id as conversation_id, c.title, c.repo_root, m.id as message_id,
+  m.tool_name, m.kind, substr(m.content, 1, 240) as content
+from message_refs as r
+  join messages as m on m.id = r.message_id
+  join conversations as c on c.id = m.conversation_id
+where r.ref_type = 'file'
+  and (coalesce(:file, '') = ''
+    or r.ref_value = :file
+    or substr(r.ref_value, 1, length(rtrim(:file, '/')) + 1) = rtrim(:file, '/') || '/'
+    or substr(r.ref_value, -length(:file) - 1) = '/' || :file)
+order by m.ts desc, m.id desc limit :size

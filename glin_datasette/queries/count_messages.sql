@@ -1,0 +1,17 @@
+-- title: Count messages
+-- description: How many messages a search finds, or how many pass the filters where there are no words.
+-- param: q | Words, "phrases", prefix*, OR, -word.
+select sum(n) as total from (
+  select count(*) as n
+  from messages_fts
+    cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+  where messages_fts match coalesce(glin_match(:q), '""')
+    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- filters
+  union all
+  select count(*) as n
+  from messages as m
+  where glin_match(:q) is null
+    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- filters
+)

@@ -1,0 +1,14 @@
+-- title: Most discussed files
+-- description: The files that the most messages are about.
+-- param: repo | The repository's path, or the end of it; without one, all.
+-- param: size | How many. | 50
+select r.ref_value as file, c.repo_root, count(*) as messages,
+  count(distinct m.conversation_id) as conversations, max(m.ts) as newest
+from message_refs as r
+  join messages as m on m.id = r.message_id
+  join conversations as c on c.id = m.conversation_id
+where r.ref_type = 'file'
+  and (coalesce(:repo, '') = '' or c.repo_root = :repo
+    or substr(replace(c.repo_root, '\', '/'), -length(:repo) - 1) = '/' || :repo)
+group by r.ref_value, c.repo_root
+order by messages desc, newest desc limit :size

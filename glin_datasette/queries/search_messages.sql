@@ -1,0 +1,49 @@
+-- title: Search messages
+-- description: The messages that hold what you type, best first or newest first. Without words: the newest that pass the filters.
+-- param: q | Words, "phrases", prefix*, OR, -word.
+-- param: sort | rank or newest. | rank
+-- param: size | How many. | 50
+-- param: skip | How many to pass over. | 0
+-- param: window | Only so many of the newest matches are ranked. | 20000
+select f.message_id, c.id as conversation_id, c.title, c.source, c.repo_root,
+  m.role, m.kind, m.ts, f.snippet, f.score
+from (
+  -- The cross joins force this order, so that only the rows that are kept get a snippet.
+  select * from (
+    select messages_fts.rowid as message_id, -bm25(messages_fts) as score,
+      snippet(messages_fts, 0, char(2), char(3), '…', 24) as snippet
+    from messages_fts
+      cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+    where :sort <> 'newest' and messages_fts match coalesce(glin_match(:q), '""')
+    -- The rank of a word that is everywhere says little; ranking every match says it late.
+    and messages_fts.rowid >= coalesce((
+      select w.rowid from messages_fts as w where w.messages_fts match coalesce(glin_match(:q), '""')
+      order by w.rowid desc limit 1 offset :window), 0)
+    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- filters
+    order by score desc limit :size offset :skip
+  )
+  union all
+  select * from (
+    select messages_fts.rowid as message_id, null as score,
+      snippet(messages_fts, 0, char(2), char(3), '…', 24) as snippet
+    from messages_fts
+      cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+    where :sort = 'newest' and messages_fts match coalesce(glin_match(:q), '""')
+    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- filters
+    order by m.ts desc, m.id desc limit :size offset :skip
+  )
+  union all
+  select * from (
+    select m.id as message_id, null as score, glin_snippet(:q, m.content) as snippet
+    from messages as m
+    where glin_match(:q) is null
+    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- filters
+    order by m.ts desc, m.id desc limit :size offset :skip
+  )
+) as f
+  cross join messages as m on m.id = f.message_id
+  cross join conversations as c on c.id = m.conversation_id
+order by f.score desc, m.ts desc, m.id desc

@@ -1,0 +1,244 @@
+"""The health of an archive: what is checked, and what to do about what is found."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlite_utils
+
+from ..errors import GlinError, ReadOnlyArchive
+from ..models import Check, HealthReport, Status
+from .backup import backup_time, newest_backup
+from .connection import connect, database_path, timed
+from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
+
+_SEVERITY: dict[Status, int] = {"ok": 0, "warn": 1, "fail": 2}
+
+#: A backup older than this is worth a warning, in days.
+_OLD_BACKUP_DAYS = 7
+#: Below this the disk is nearly full, in bytes.
+_LITTLE_SPACE = 256 * 1024 * 1024
+#: A WAL that grew beyond this was not written back for long, in bytes.
+_LARGE_WAL = 512 * 1024 * 1024
+
+_COUNTED = ("conversations", "messages", "message_refs", "tags", "import_files")
+
+#: What a check found: its status, and a sentence.
+_Finding = tuple[Status, str]
+
+
+def check_file(path: str | os.PathLike[str], *, deep: bool = False) -> HealthReport:
+    """Check the archive at ``path``, whatever state it is in, without changing it.
+
+    A file that cannot be opened at all is a report too, with status ``fail``.
+
+    :raises NotFound: if there is no such file
+    """
+    file = Path(path)
+    try:
+        db = connect(file, readonly=True)
+    except GlinError as ex:
+        if not file.exists():
+            raise
+        return _report(None, file, [Check(name="open", status="fail", detail=str(ex), ms=0.0)], 0)
+    with contextlib.closing(db):
+        return check(db, deep=deep)
+
+
+def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
+    """Check an open archive. Never raises for what is wrong with it: that is its report.
+
+    The quick form reads no message; ``deep`` reads everything: full integrity, foreign
+    keys, and the search index against the text.
+    """
+    path = database_path(db)
+    checks: list[tuple[str, Callable[[], _Finding]]] = [
+        ("archive", lambda: _archive(db, path)),
+        ("schema", lambda: _schema(db)),
+        ("integrity", lambda: _integrity(db, deep)),
+        ("search", lambda: _search(db, deep)),
+    ]
+    if deep:
+        checks.append(("foreign keys", lambda: _foreign_keys(db)))
+    checks.append(("imports", lambda: _imports(db)))
+    if path is not None:
+        checks += [
+            ("file modes", lambda: _modes(path)),
+            ("disk", lambda: _disk(path)),
+            ("backup", lambda: _backup(path)),
+        ]
+    started = time.perf_counter()
+    with timed("check") as facts:
+        done = [_run(name, run) for name, run in checks]
+        facts["rows"] = len(done)
+        return _report(db, path, done, (time.perf_counter() - started) * 1000)
+
+
+def _run(name: str, run: Callable[[], _Finding]) -> Check:
+    started = time.perf_counter()
+    try:
+        status, detail = run()
+    except (sqlite3.Error, GlinError, OSError) as ex:
+        status, detail = "fail", f"could not be checked: {ex}"
+    return Check(
+        name=name,
+        status=status,
+        detail=detail,
+        ms=round((time.perf_counter() - started) * 1000, 2),
+    )
+
+
+def _report(
+    db: sqlite_utils.Database | None, path: Path | None, checks: list[Check], ms: float
+) -> HealthReport:
+    schema: int | None = None
+    counts: dict[str, int] = {}
+    if db is not None:
+        with contextlib.suppress(GlinError, sqlite3.Error):
+            schema = version(db)
+            counts = {name: db.table(name).count for name in _COUNTED if schema}
+    now = datetime.now(UTC)
+    newest = newest_backup(path) if path else None
+    return HealthReport(
+        status=max((c.status for c in checks), key=_SEVERITY.__getitem__),
+        path=str(path) if path else ":memory:",
+        schema_version=schema,
+        sqlite_version=sqlite3.sqlite_version,
+        checks=tuple(checks),
+        counts=counts,
+        sizes=_sizes(db, path),
+        last_backup_age=(
+            max(0.0, round((now - backup_time(newest)).total_seconds(), 1)) if newest else None
+        ),
+        checked_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        ms=round(ms, 2),
+    )
+
+
+def _sizes(db: sqlite_utils.Database | None, path: Path | None) -> dict[str, int]:
+    sizes = {}
+    if path is not None:
+        wal = path.with_name(path.name + "-wal")
+        sizes["database"] = path.stat().st_size if path.exists() else 0
+        sizes["wal"] = wal.stat().st_size if wal.exists() else 0
+        sizes["disk_free"] = shutil.disk_usage(path.parent).free
+    if db is not None:
+        with contextlib.suppress(sqlite3.Error):
+            pages = db.execute("pragma freelist_count").fetchone()[0]
+            sizes["free"] = pages * db.execute("pragma page_size").fetchone()[0]
+    return sizes
+
+
+def _archive(db: sqlite_utils.Database, path: Path | None) -> _Finding:
+    refuse_foreign(db, path)
+    if version(db) == 0:
+        return "fail", "holds no archive; make one with 'glin-datasette init'"
+    return "ok", "an archive of glin"
+
+
+def _schema(db: sqlite_utils.Database) -> _Finding:
+    todo = pending(db)
+    if todo:
+        return "warn", f"{len(todo)} schema steps pending; run 'glin-datasette migrate'"
+    return "ok", f"version {version(db)} of {newest_version()}"
+
+
+def _integrity(db: sqlite_utils.Database, deep: bool) -> _Finding:
+    if not deep:
+        # Reading every page takes seconds on a large archive; that is for the deep form.
+        db.execute("select count(*) from sqlite_master").fetchone()
+        for table in _COUNTED:
+            db.execute(f"select max(rowid) from {table}").fetchone()
+        return "ok", "tables can be read; 'glin-datasette check --deep' reads everything"
+    found = [row[0] for row in db.execute("pragma integrity_check(5)")]
+    if found != ["ok"]:
+        first = " ".join(str(found[0]).split())
+        return "fail", f"{first}; restore a backup with 'glin-datasette restore'"
+    return "ok", "every page was read and is sound"
+
+
+def _search(db: sqlite_utils.Database, deep: bool) -> _Finding:
+    if not has_fts5(db):
+        return "warn", "this SQLite has no FTS5: search reads every message and does not rank"
+    if "messages_fts" not in db.table_names() or not has_search_triggers(db):
+        return "warn", "the search index is missing; any command that writes makes it"
+    if not deep:
+        db.execute("select rowid from messages_fts where messages_fts match 'a' limit 1").fetchone()
+        return "ok", "the search index answers"
+    try:
+        _compare_index(db)
+    except ReadOnlyArchive:
+        return "ok", "the search index answers; comparing it needs a file that can be written"
+    except sqlite3.DatabaseError:
+        return "fail", (
+            "the search index disagrees with the messages; "
+            f"run 'sqlite-utils rebuild-fts {database_path(db)} messages'"
+        )
+    return "ok", "the search index agrees with every message"
+
+
+def _compare_index(db: sqlite_utils.Database) -> None:
+    """FTS5's own check is written as an INSERT. It changes nothing, but a connection that
+    may only read refuses it, so a file gets a connection of its own."""
+    sql = "insert into messages_fts(messages_fts, rank) values ('integrity-check', 1)"
+    path = database_path(db)
+    if path is None:
+        db.execute(sql)
+        return
+    if not os.access(path, os.W_OK):
+        raise ReadOnlyArchive(str(path))
+    with contextlib.closing(connect(path)) as writable:
+        writable.execute(sql)
+
+
+def _foreign_keys(db: sqlite_utils.Database) -> _Finding:
+    lost = db.execute("select count(*) from pragma_foreign_key_check").fetchone()[0]
+    if lost:
+        return "fail", f"{lost} rows point nowhere; restore a backup with 'glin-datasette restore'"
+    return "ok", "every row points somewhere"
+
+
+def _imports(db: sqlite_utils.Database) -> _Finding:
+    skipped, files = db.execute(
+        "select coalesce(sum(skipped), 0), count(*) from import_files where skipped > 0"
+    ).fetchone()
+    if skipped:
+        return "ok", f"{skipped} records of {files} files could not be used when imported"
+    return "ok", "every record of every file was used"
+
+
+def _modes(path: Path) -> _Finding:
+    if os.name == "nt":
+        return "ok", "file modes are not used on Windows"
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return "warn", f"other users may open the archive (mode {mode:04o}); chmod 600 it"
+    return "ok", "only the owner may open the archive"
+
+
+def _disk(path: Path) -> _Finding:
+    free = shutil.disk_usage(path.parent).free
+    if free < _LITTLE_SPACE:
+        return "warn", f"{free // 2**20} MB free on the disk of the archive"
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size > _LARGE_WAL:
+        return "warn", f"the WAL is {wal.stat().st_size // 2**20} MB; some reader never closes"
+    return "ok", f"{free // 2**30} GB free"
+
+
+def _backup(path: Path) -> _Finding:
+    newest = newest_backup(path)
+    if newest is None:
+        return "warn", "no backup yet; make one with 'glin-datasette backup'"
+    days = (datetime.now(UTC) - backup_time(newest)).days
+    if days >= _OLD_BACKUP_DAYS:
+        return "warn", f"the newest backup is {days} days old; run 'glin-datasette backup'"
+    return "ok", f"the newest backup is {newest.name}"

@@ -1,0 +1,373 @@
+"""Loading whole transcripts: thousands of messages in one transaction.
+
+Row by row, the full-text triggers would cost four times as much as everything else
+together. A load therefore switches them off, writes in batches, indexes the new rows at
+once and switches them on again, all inside the transaction of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+
+import sqlite_utils
+
+from ..models import TITLE_RANK, Conversation, Message
+from .connection import timed, transaction
+from .schema import (
+    create_search_triggers,
+    drop_search_triggers,
+    search_available,
+)
+from .write import (
+    MESSAGE_COLUMNS,
+    follow_message,
+    insert_conversation,
+    link_parents,
+    message_values,
+    next_position,
+    tag_message,
+    update_message,
+)
+
+_BATCH = 500
+
+#: Rebuilding the index as one segment pays when this share of it is new.
+_OPTIMIZE_SHARE = 0.2
+
+
+@dataclass(slots=True)
+class _Target:
+    """A conversation that this load writes to."""
+
+    conversation: Conversation
+    id: int | None = None
+    next_position: int = 0
+    first_ts: str | None = None
+    last_ts: str | None = None
+    model: str | None = None
+    #: The largest time so far; a message before it is out of order.
+    latest: str = ""
+    disordered: bool = False
+    #: Conversation that owns records which this one repeats.
+    copied_from: int | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    target: _Target
+    message: Message
+
+
+@dataclass(slots=True)
+class Loader:
+    """Takes what an importer yields for one ``source`` and writes it. Made by
+    :func:`loading`; its methods may be called only inside that block."""
+
+    db: sqlite_utils.Database
+    source: str
+    conversations: int = 0
+    messages: int = 0
+    _targets: dict[str, _Target] = field(default_factory=dict)
+    _batch: list[_Pending] = field(default_factory=list)
+    #: (conversation, source_id) -> place in the batch
+    _in_batch: dict[tuple[str, str], int] = field(default_factory=dict)
+    _searchable: bool = False
+    #: The first row that is not in the search index yet.
+    _first_id: int = 0
+    #: The first row of this load.
+    _load_began: int = 0
+    _next_id: int = 0
+    #: Times to order by that differ from the time that is stored: message id -> time.
+    _sort_ts: dict[int, str] = field(default_factory=dict)
+
+    def conversation(self, conversation: Conversation) -> None:
+        """Declare a conversation, or say more about one. It is stored when its first
+        message is, so that a transcript without messages leaves nothing behind."""
+        target = self._targets.get(conversation.source_id)
+        if target is None:
+            target = self._targets[conversation.source_id] = _Target(conversation)
+            found = self.db.execute(
+                "select id, ended_at from conversations where source = ? and source_id = ?",
+                [self.source, conversation.source_id],
+            ).fetchone()
+            if found:
+                target.id, target.latest = found[0], found[1] or ""
+                target.next_position = next_position(self.db, found[0])
+                insert_conversation(self.db, conversation)
+        elif target.id is None:
+            target.conversation = _merged(target.conversation, conversation)
+        else:
+            insert_conversation(self.db, conversation)
+
+    def message(self, conversation: str, message: Message) -> None:
+        """Add a message, or update the one that has its ``source_id``."""
+        if message.source_id is not None:
+            place = self._in_batch.get((conversation, message.source_id))
+            if place is not None:
+                self._batch[place].message = message
+                return
+            self._in_batch[conversation, message.source_id] = len(self._batch)
+        self._batch.append(_Pending(self._targets[conversation], message))
+        if len(self._batch) >= _BATCH:
+            self._flush()
+
+    def usage(
+        self,
+        conversation: str,
+        source_id: str,
+        token_in: int | None,
+        token_out: int | None,
+        token_cached: int | None,
+    ) -> None:
+        """Correct the token counts of a message, here or from an earlier load. Counts
+        with fewer output tokens than are stored change nothing."""
+        place = self._in_batch.get((conversation, source_id))
+        if place is not None:
+            waiting = self._batch[place]
+            if (token_out or 0) >= (waiting.message.token_out or 0):
+                waiting.message = replace(
+                    waiting.message,
+                    token_in=token_in,
+                    token_out=token_out,
+                    token_cached=token_cached,
+                )
+            return
+        target = self._targets.get(conversation)
+        if target and target.id is not None:
+            self.db.execute(
+                "update messages set token_in = ?, token_out = ?, token_cached = ?"
+                " where source_id = ? and conversation_id = ?"
+                " and coalesce(token_out, 0) < coalesce(?, 0)",
+                [token_in, token_out, token_cached, source_id, target.id, token_out],
+            )
+
+    def summary(self, leaf: str, title: str) -> bool:
+        """Give ``title`` to the conversation of this source that holds the record ``leaf``.
+
+        :returns: whether there is one
+        """
+        self._flush()
+        return set_summary(self.db, self.source, leaf, title)
+
+    def _open(self) -> None:
+        self._searchable = search_available(self.db)
+        if self._searchable:
+            drop_search_triggers(self.db, "messages_ai")
+        self._load_began = self._first_id = self._next_id = self._max_id() + 1
+
+    def _max_id(self) -> int:
+        return int(self.db.execute("select coalesce(max(id), 0) from messages").fetchone()[0])
+
+    def _close(self) -> None:
+        self._flush()
+        self._index()
+        if self._searchable:
+            create_search_triggers(self.db)
+        for target in self._targets.values():
+            if target.id is None:
+                continue
+            follow_message(self.db, target.id, target.first_ts, target.last_ts, target.model)
+            if target.disordered:
+                self._reorder(target.id)
+            if target.copied_from not in (None, target.id):
+                self._fork(target.id, target.copied_from)
+        link_parents(self.db)
+
+    def _flush(self) -> None:
+        """Write the batch: what is new is inserted, what is there is updated, and what
+        another conversation of the source already holds is left to that one."""
+        if not self._batch:
+            return
+        owners = self._owners()
+        rows: list[list[object]] = []
+        refs: list[tuple[int, str, str]] = []
+        tagged: list[tuple[int, str]] = []
+        for waiting in self._batch:
+            target, message = waiting.target, waiting.message
+            row_id, others = None, None
+            for owner, found in owners.get(message.source_id or "", ()):
+                if owner == target.id:
+                    row_id = found
+                else:
+                    others = owner
+            if row_id is None and others is not None:
+                target.copied_from = target.copied_from or others
+                continue
+            self._note(target, message)
+            if row_id is None:
+                row_id = self._next_id
+                self._next_id += 1
+                rows.append(
+                    [row_id, self._store(target), target.next_position, *message_values(message)]
+                )
+                target.next_position += 1
+                if message.source_id is not None:
+                    # A record twice in one file under two conversations stays with the first.
+                    owners.setdefault(message.source_id, []).append((self._store(target), row_id))
+                if message.sort_ts and message.sort_ts != message.ts:
+                    self._sort_ts[row_id] = message.sort_ts
+            else:
+                if row_id >= self._first_id:
+                    self._index()  # The update trigger needs the row to be in the index.
+                update_message(self.db, row_id, message)
+            refs += [(row_id, ref.type, ref.value) for ref in message.refs]
+            tagged += [(row_id, tag) for tag in message.tags]
+        columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS)
+        self.db.conn.executemany(
+            f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
+            rows,
+        )
+        self.db.conn.executemany("insert or ignore into message_refs values (?, ?, ?)", refs)
+        for message_id, tag in tagged:
+            tag_message(self.db, message_id, tag)
+        self.messages += len(rows)
+        self._batch.clear()
+        self._in_batch.clear()
+
+    def _owners(self) -> dict[str, list[tuple[int, int]]]:
+        """Who holds the batch's records already: source_id -> [(conversation, message)]."""
+        wanted = [p.message.source_id for p in self._batch if p.message.source_id is not None]
+        owners: dict[str, list[tuple[int, int]]] = {}
+        for source_id, conversation_id, message_id in self.db.execute(
+            "select m.source_id, m.conversation_id, m.id from json_each(?) as wanted"
+            " cross join messages as m indexed by idx_messages_source_id"
+            " on m.source_id = wanted.value"
+            " join conversations as c on c.id = m.conversation_id and c.source = ?",
+            [json.dumps(wanted), self.source],
+        ):
+            owners.setdefault(source_id, []).append((conversation_id, message_id))
+        return owners
+
+    def _store(self, target: _Target) -> int:
+        if target.id is None:
+            target.id = insert_conversation(self.db, target.conversation)
+            self.conversations += 1
+        return target.id
+
+    def _note(self, target: _Target, message: Message) -> None:
+        if message.model is not None:
+            target.model = message.model
+        if message.ts is not None:
+            target.first_ts = min(target.first_ts or message.ts, message.ts)
+            target.last_ts = max(target.last_ts or message.ts, message.ts)
+        moment = message.sort_ts or message.ts
+        if moment is not None:
+            if moment < target.latest:
+                target.disordered = True
+            else:
+                target.latest = moment
+
+    def _index(self) -> None:
+        """Put the rows that were written since the last time into the search index."""
+        if self._searchable and self._next_id > self._first_id:
+            self.db.execute(
+                "insert into messages_fts(rowid, content)"
+                " select id, content from messages where id >= ?",
+                [self._first_id],
+            )
+            self._first_id = self._next_id
+
+    def _reorder(self, conversation_id: int) -> None:
+        """Number the messages of a conversation by time.
+
+        What was stored before this load is in order already; the running maximum of its
+        times is what each of those messages was ordered by. So reading a transcript in
+        parts gives the same order as reading it at once.
+        """
+        rows = self.db.execute(
+            "select id, ts, position from messages where conversation_id = ? order by position, id",
+            [conversation_id],
+        ).fetchall()
+        ordered: list[tuple[str, int, int, int]] = []
+        latest = ""
+        for place, (message_id, ts, position) in enumerate(rows):
+            moment = self._sort_ts.get(message_id) or ts or latest
+            if message_id < self._load_began:
+                moment = max(moment, latest)
+            latest = moment
+            ordered.append((moment, place, message_id, position))
+        ordered.sort()
+        self.db.conn.executemany(
+            "update messages set position = ? where id = ?",
+            [
+                (new, message_id)
+                for new, (_, _, message_id, old) in enumerate(ordered)
+                if new != old
+            ],
+        )
+
+    def _fork(self, conversation_id: int, origin: int | None) -> None:
+        """Note that a conversation continues another one, unless it has a parent already
+        or is itself an ancestor of that one."""
+        self.db.execute(
+            "with recursive ancestors(id) as ("
+            "  select :origin union select c.parent_id from conversations as c"
+            "  join ancestors as a on c.id = a.id where c.parent_id is not null)"
+            " update conversations set relation = 'fork', parent_id = :origin,"
+            " parent_source_id = (select source_id from conversations where id = :origin)"
+            " where id = :id and parent_id is null and parent_source_id is null"
+            " and id not in (select id from ancestors)",
+            {"id": conversation_id, "origin": origin},
+        )
+
+
+@contextlib.contextmanager
+def loading(db: sqlite_utils.Database, source: str) -> Iterator[Loader]:
+    """Load one transcript in one transaction: all of it is stored, or nothing.
+
+    ``source`` is what the conversations' ``source`` will be looked up by.
+    """
+    with timed(f"load {source}") as facts, transaction(db):
+        loader = Loader(db, source)
+        loader._open()
+        yield loader
+        loader._close()
+        facts["rows"] = loader.messages
+
+
+def set_summary(db: sqlite_utils.Database, source: str, leaf: str, title: str) -> bool:
+    """Title the conversation of ``source`` that holds the record ``leaf``.
+
+    :returns: whether there is one
+    """
+    found = db.execute(
+        "select c.source_id from messages as m indexed by idx_messages_source_id"
+        " join conversations as c on c.id = m.conversation_id"
+        " where c.source = ? and m.source_id >= ? and m.source_id < ?"
+        " and (m.source_id = ? or m.source_id like '%#%') limit 1",
+        [source, leaf, leaf + "$", leaf],
+    ).fetchone()
+    if not found:
+        return False
+    insert_conversation(
+        db, Conversation(source=source, source_id=found[0], title=title, title_from="summary")
+    )
+    return True
+
+
+def settle(db: sqlite_utils.Database, added: int) -> None:
+    """After ``added`` messages were loaded: merge the search index and refresh what the
+    query planner knows, where that is worth it."""
+    if not added:
+        return
+    with timed("settle") as facts:
+        total = db.table("messages").count
+        if search_available(db) and added >= total * _OPTIMIZE_SHARE:
+            with transaction(db):
+                db.execute("insert into messages_fts(messages_fts) values ('optimize')")
+            facts["optimized"] = True
+        db.execute("pragma optimize")
+
+
+def _merged(old: Conversation, new: Conversation) -> Conversation:
+    """``old`` with what ``new`` says; both are about the same conversation."""
+    said = {
+        f.name: getattr(new, f.name) for f in fields(new) if getattr(new, f.name) not in (None, ())
+    }
+    if TITLE_RANK[new.title_from] < TITLE_RANK[old.title_from]:
+        said.pop("title", None)
+        said.pop("title_from", None)
+    return replace(old, **said)

@@ -1,0 +1,265 @@
+"""Reading conversations and messages back, filtered, as dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import sqlite_utils
+
+from ..errors import NotFound
+from ..models import Conversation, Filters, Message, Ref, Stats, TagCount
+from ..queries import filters as sql_filters
+from ..queries.text import match, register_functions, rest
+from .connection import database_path, sqlite_errors, timed
+from .schema import search_available
+
+_CONVERSATION_COLUMNS = tuple(f.name for f in fields(Conversation) if f.name != "tags")
+_MESSAGE_COLUMNS = tuple(
+    f.name for f in fields(Message) if f.name not in ("sort_ts", "refs", "tags")
+)
+
+#: Messages read at a time by :func:`iter_messages`.
+_PAGE = 200
+
+
+def query_conversations(
+    db: sqlite_utils.Database,
+    filters: Filters | None = None,
+    *,
+    limit: int | None = 50,
+    offset: int = 0,
+) -> list[Conversation]:
+    """Conversations that hold at least one message that ``filters`` let through, the one
+    with the newest message first. Without filters also those that hold none.
+
+    :param limit: at most so many; ``None``: all
+    """
+    with timed("query_conversations") as facts, sqlite_errors(database_path(db)):
+        where, params = _where(db, filters)
+        if where:
+            where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
+        columns = ", ".join(f"c.{name}" for name in _CONVERSATION_COLUMNS)
+        rows = db.execute(
+            f"select {columns} from conversations as c {where}"
+            " order by c.ended_at desc, c.id desc limit :limit offset :offset",
+            {**params, "limit": -1 if limit is None else limit, "offset": offset},
+        ).fetchall()
+        facts["rows"] = len(rows)
+        tags = _tags(db, "conversation", [row[_CONVERSATION_COLUMNS.index("id")] for row in rows])
+        return [_conversation(row, tags) for row in rows]
+
+
+def get_conversation(db: sqlite_utils.Database, conversation_id: int) -> Conversation:
+    """One conversation.
+
+    :raises NotFound: if there is none with this id
+    """
+    columns = ", ".join(_CONVERSATION_COLUMNS)
+    with sqlite_errors(database_path(db)):
+        row = db.execute(
+            f"select {columns} from conversations where id = ?", [conversation_id]
+        ).fetchone()
+        if row is None:
+            raise NotFound(
+                f"no conversation {conversation_id}; 'glin-datasette list' shows which there are"
+            )
+        return _conversation(row, _tags(db, "conversation", [conversation_id]))
+
+
+def find_conversation(db: sqlite_utils.Database, wanted: str) -> Conversation:
+    """The conversation with the id, the ``source_id``, or the beginning of the
+    ``source_id`` that ``wanted`` is.
+
+    :raises NotFound: if there is none, or if several begin like that
+    """
+    with sqlite_errors(database_path(db)):
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
+            found = db.execute("select id from conversations where id = ?", [wanted]).fetchall()
+            if found:
+                return get_conversation(db, found[0][0])
+        found = (
+            db.execute("select id from conversations where source_id = ?", [wanted]).fetchall()
+            or db.execute(
+                "select id from conversations where ? <> '' and substr(source_id, 1, ?) = ?"
+                " order by length(source_id) limit 3",
+                [wanted, len(wanted), wanted],
+            ).fetchall()
+        )
+    if not found:
+        raise NotFound(f"no conversation {wanted!r}; 'glin-datasette list' shows which there are")
+    if len(found) > 1:
+        raise NotFound(
+            f"several conversations begin with {wanted!r} (ids "
+            f"{', '.join(str(row[0]) for row in found)}, …); give more of it"
+        )
+    return get_conversation(db, found[0][0])
+
+
+def query_messages(
+    db: sqlite_utils.Database,
+    filters: Filters | None = None,
+    *,
+    limit: int | None = 50,
+    offset: int = 0,
+) -> list[Message]:
+    """Messages that ``filters`` let through, newest first, with references and tags.
+
+    :param limit: at most so many; ``None``: all
+    """
+    with timed("query_messages") as facts, sqlite_errors(database_path(db)):
+        where, params = _where(db, filters)
+        found = _messages(
+            db,
+            f"where 1 {where} order by m.ts desc, m.id desc limit :limit offset :offset",
+            {**params, "limit": -1 if limit is None else limit, "offset": offset},
+        )
+        facts["rows"] = len(found)
+        return found
+
+
+def iter_messages(db: sqlite_utils.Database, conversation_id: int) -> Iterator[Message]:
+    """All messages of a conversation in its order, with references and tags. Holds a
+    bounded number of them in memory."""
+    with sqlite_errors(database_path(db)):
+        last = (-1, -1)
+        while page := _messages(
+            db,
+            "where m.conversation_id = :conversation and (m.position, m.id) > (:position, :id)"
+            f" order by m.position, m.id limit {_PAGE}",
+            {"conversation": conversation_id, "position": last[0], "id": last[1]},
+        ):
+            yield from page
+            last = (page[-1].position or 0, page[-1].id or 0)
+
+
+def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
+    """How many messages a conversation holds."""
+    sql = "select count(*) from messages where conversation_id = ?"
+    return int(db.execute(sql, [conversation_id]).fetchone()[0])
+
+
+def children_of(db: sqlite_utils.Database, conversation_id: int) -> list[Conversation]:
+    """The subagent runs and forks of a conversation, in order of time."""
+    columns = ", ".join(_CONVERSATION_COLUMNS)
+    rows = db.execute(
+        f"select {columns} from conversations where parent_id = ? order by started_at, id",
+        [conversation_id],
+    ).fetchall()
+    tags = _tags(db, "conversation", [row[_CONVERSATION_COLUMNS.index("id")] for row in rows])
+    return [_conversation(row, tags) for row in rows]
+
+
+def list_tags(db: sqlite_utils.Database) -> list[TagCount]:
+    """All tags with how often they are used, in alphabetical order."""
+    with timed("list_tags"), sqlite_errors(database_path(db)):
+        return [
+            TagCount(name=name, conversations=conversations, messages=messages)
+            for name, conversations, messages in db.execute(
+                "select name,"
+                " (select count(*) from conversation_tags as ct where ct.tag_id = tags.id),"
+                " (select count(*) from message_tags as mt where mt.tag_id = tags.id)"
+                " from tags order by name collate nocase"
+            )
+        ]
+
+
+def stats(db: sqlite_utils.Database) -> Stats:
+    """Totals of the archive, and its messages by source, role, kind, model and month."""
+    with timed("stats"), sqlite_errors(database_path(db)):
+        tokens = db.execute(
+            "select coalesce(sum(token_in), 0), coalesce(sum(token_out), 0),"
+            " coalesce(sum(token_cached), 0), min(ts), max(ts) from messages"
+        ).fetchone()
+
+        def by(expression: str, where: str = "") -> dict[str, int]:
+            return dict(
+                db.execute(
+                    f"select {expression} as name, count(*) as n from messages as m {where}"
+                    " group by name order by n desc, name"
+                ).fetchall()
+            )
+
+        return Stats(
+            conversations=db.table("conversations").count,
+            messages=db.table("messages").count,
+            refs=db.table("message_refs").count,
+            tags=db.table("tags").count,
+            token_in=tokens[0],
+            token_out=tokens[1],
+            token_cached=tokens[2],
+            first_ts=tokens[3],
+            last_ts=tokens[4],
+            by_source=by("c.source", "join conversations as c on c.id = m.conversation_id"),
+            by_role=by("m.role"),
+            by_kind=by("m.kind"),
+            by_model=by("m.model", "where m.model is not null"),
+            by_month=dict(
+                sorted(by("substr(m.ts, 1, 7)", "where m.ts is not null").items(), reverse=True)
+            ),
+        )
+
+
+def _where(db: sqlite_utils.Database, filters: Filters | None) -> tuple[str, dict[str, object]]:
+    if filters is None:
+        return "", {}
+    where, params = sql_filters.where(filters)
+    if filters.text:
+        return where + _text_where(db, filters.text), {**params, "text": filters.text}
+    return where, params
+
+
+def _text_where(db: sqlite_utils.Database, text: str) -> str:
+    register_functions(db.conn)
+    if not search_available(db):
+        return " and glin_contains(:text, m.content)"
+    indexed = (
+        " and m.id in (select rowid from messages_fts where messages_fts match glin_match(:text))"
+    )
+    scanned = " and glin_contains(glin_rest(:text), m.content)"
+    return (indexed if match(text) else "") + (scanned if rest(text) else "")
+
+
+def _messages(db: sqlite_utils.Database, rest: str, params: dict[str, object]) -> list[Message]:
+    columns = ", ".join(f"m.{name}" for name in _MESSAGE_COLUMNS)
+    rows = db.execute(f"select {columns} from messages as m {rest}", params).fetchall()
+    ids = [row[_MESSAGE_COLUMNS.index("id")] for row in rows]
+    tags = _tags(db, "message", ids)
+    refs: dict[int, list[Ref]] = {}
+    for message_id, ref_type, ref_value in db.execute(
+        "select message_id, ref_type, ref_value from message_refs"
+        f" where message_id in ({_literals(ids)}) order by ref_type, ref_value"
+    ):
+        refs.setdefault(message_id, []).append(Ref(ref_type, ref_value))
+    messages = []
+    for row in rows:
+        values: dict[str, Any] = dict(zip(_MESSAGE_COLUMNS, row, strict=True))
+        values["is_error"] = bool(values["is_error"])
+        messages.append(
+            Message(
+                **values,
+                refs=tuple(refs.get(values["id"], ())),
+                tags=tags.get(values["id"], ()),
+            )
+        )
+    return messages
+
+
+def _conversation(row: tuple[Any, ...], tags: dict[int, tuple[str, ...]]) -> Conversation:
+    values: dict[str, Any] = dict(zip(_CONVERSATION_COLUMNS, row, strict=True))
+    return Conversation(**values, tags=tags.get(values["id"], ()))
+
+
+def _tags(db: sqlite_utils.Database, owner: str, ids: list[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for row_id, name in db.execute(
+        f"select j.{owner}_id, t.name from {owner}_tags as j join tags as t on t.id = j.tag_id"
+        f" where j.{owner}_id in ({_literals(ids)}) order by t.name collate nocase"
+    ):
+        found[row_id] = (*found.get(row_id, ()), name)
+    return found
+
+
+def _literals(ids: list[int]) -> str:
+    return ", ".join(str(int(row_id)) for row_id in ids)
