@@ -37,6 +37,7 @@ test: $(venv)/developing ## run the whole test suite
 
 lint: $(venv)/developing ## check style
 	$(bin)/ruff check .
+	$(bin)/ruff format --check .
 
 types: $(venv)/developing ## check types
 	$(bin)/mypy

@@ -39,8 +39,10 @@ def main(size: str) -> None:
             print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, ", end="")
             print(f"{_megabytes(transcripts)} MB of transcripts\n")
             _importing(db, raw, transcripts, messages)
-            print(f"\nThe archive holds {db.conn.execute(_BYTES).fetchone()[0] / messages:,.0f} "
-                  "bytes a message.\n")
+            print(
+                f"\nThe archive holds {db.conn.execute(_BYTES).fetchone()[0] / messages:,.0f} "
+                "bytes a message.\n"
+            )
             _searching(db, raw)
         raw.close()
 

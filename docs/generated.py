@@ -150,8 +150,10 @@ def query_list() -> str:
     for name in queries.names():
         query = queries.load(name)
         parts += [f"## {name}\n", f"**{query.title}.** {query.description}\n"]
-        rows = [[f"`{p.name}`", p.description, f"`{p.default}`" if p.default else ""]
-                for p in query.params]
+        rows = [
+            [f"`{p.name}`", p.description, f"`{p.default}`" if p.default else ""]
+            for p in query.params
+        ]
         if rows:
             parts.append(_grid(["parameter", "what it is", "when empty"], rows))
     return "\n".join(parts)

@@ -197,9 +197,11 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
-        headings = re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.MULTILINE) if (
-            file.suffix == ".md" and file.exists()
-        ) else []
+        headings = (
+            re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.MULTILINE)
+            if (file.suffix == ".md" and file.exists())
+            else []
+        )
         slugs = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
         if not file.exists() or (anchor and anchor not in slugs):
             wrong.append(target)

@@ -123,7 +123,9 @@ def test_the_wheel_works_on_its_own(installed: Path, tmp_path: Path) -> None:
 
     made = run(installed, tmp_path, "-m", "glin_datasette", "--db", str(db), "init")
     assert (made.returncode, made.stderr) == (0, "")
-    samples = run(installed, tmp_path, "-m", "glin_datasette", "--db", str(db), "import", "--samples")
+    samples = run(
+        installed, tmp_path, "-m", "glin_datasette", "--db", str(db), "import", "--samples"
+    )
     assert samples.returncode == 0, samples.stderr
     listed = run(installed, tmp_path, "-m", "glin_datasette", "--db", str(db), "list", "--json")
     assert listed.returncode == 0, listed.stderr
