@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,13 +83,14 @@ def import_paths(
     """
     started = time.perf_counter()
     tally = _Tally()
-    found = list(_find(paths, tally))
+    found = _find(paths)
+    named = {path.absolute() for path in paths or ()}
     summaries: list[tuple[str, Summary]] = []
     for done, (path, importer) in enumerate(found, 1):
-        tally.files += 1
         try:
-            _import_file(db, path, importer, tally, summaries)
+            _import_file(db, path, importer, path in named, tally, summaries)
         except OSError as ex:
+            tally.files += 1
             tally.problem(path, None, f"cannot be read: {ex.strerror or ex}")
         if progress:
             progress(done, len(found), path)
@@ -110,30 +111,23 @@ def import_paths(
     )
 
 
-def _find(paths: Sequence[Path] | None, tally: _Tally) -> Iterator[tuple[Path, Importer]]:
-    """The files to import, the oldest first: a session that continues another one repeats
-    its records, and they belong to the one that had them first."""
+def _find(paths: Sequence[Path] | None) -> list[tuple[Path, Importer | None]]:
+    """The files to look at, with their importer where the place tells it. The oldest come
+    first: a session that continues another one repeats its records, and they belong to
+    the one that had them first."""
     found: dict[Path, Importer | None] = {}
     if paths is None:
-        for importer, place in known_places():
-            found.update((path, importer) for path in _candidates(importer, place))
+        for known, place in known_places():
+            found.update((path, known) for path in _candidates(known, place))
     for path in paths or ():
         if path.is_dir():
             for importer in importers():
-                for file in _candidates(importer, path):
-                    found.setdefault(file, None)
+                found.update((file, None) for file in _candidates(importer, path))
         elif path.exists():
             found[path.absolute()] = None
         else:
             raise NotFound(f"{path}: no such file or folder")
-    for path in sorted(found, key=_age):
-        importer = found[path] or _identified(path, tally, named=path in _named(paths))
-        if importer is not None:
-            yield path, importer
-
-
-def _named(paths: Sequence[Path] | None) -> set[Path]:
-    return {path.absolute() for path in paths or ()}
+    return [(path, found[path]) for path in sorted(found, key=_age)]
 
 
 def _candidates(importer: Importer, folder: Path) -> Iterable[Path]:
@@ -147,39 +141,33 @@ def _age(path: Path) -> tuple[int, str]:
         return 0, str(path)
 
 
-def _identified(path: Path, tally: _Tally, *, named: bool) -> Importer | None:
-    try:
-        importer = importer_for(path)
-    except OSError as ex:
-        tally.files += 1
-        tally.problem(path, None, f"cannot be read: {ex.strerror or ex}")
-        return None
-    # In a folder, other files are none of our business; a file that was named is.
-    if importer is None and named and path.stat().st_size:
-        tally.files += 1
-        tally.problem(path, None, "is of no known format")
-    return importer
-
-
 def _import_file(
     db: sqlite_utils.Database,
     path: Path,
-    importer: Importer,
+    importer: Importer | None,
+    named: bool,
     tally: _Tally,
     summaries: list[tuple[str, Summary]],
 ) -> None:
     stat = path.stat()
     known = find_import_file(db, str(path))
-    if (
-        known
-        and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
-        and known.format == importer.name
-    ):
+    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        tally.files += 1
         tally.unchanged += 1
+        return
+    importer = importer or importer_for(path)
+    if importer is None:
+        # In a folder, other files are none of our business; a file that was named is.
+        if named and stat.st_size:
+            tally.files += 1
+            tally.problem(path, None, "is of no known format")
         return
     start = _resume(path, known, importer) if known else Checkpoint()
     end = start
-    skipped, last_error = (known.skipped, known.last_error) if known and start.offset else (0, None)
+    before, last_error = (known.skipped, known.last_error) if known and start.offset else (0, None)
+    skipped = 0
+    unknown: Counter[str] = Counter()
+    problems: list[Skipped] = []
     waiting: list[Summary] = []
     with loading(db, importer.name) as load:
         for item in importer.read(path, start):
@@ -200,12 +188,10 @@ def _import_file(
                     waiting.append(item)
                 case Skipped():
                     skipped += 1
-                    tally.skipped += 1
-                    last_error = f"line {item.line}: {item.error}" if item.line else item.error
-                    tally.problem(path, item.line, item.error)
+                    if len(problems) < _MAX_PROBLEMS:
+                        problems.append(item)
                 case Unknown():
-                    tally.skipped += 1
-                    tally.unknown[item.kind] += 1
+                    unknown[item.kind] += 1
                 case Checkpoint():
                     end = item
         waiting = [summary for summary in waiting if not load.summary(summary.leaf, summary.title)]
@@ -219,13 +205,22 @@ def _import_file(
                 offset=end.offset,
                 digest=_fingerprint(path, end.offset),
                 state={_LINE: end.line, **end.state},
-                skipped=skipped,
-                last_error=last_error,
+                skipped=before + skipped,
+                last_error=_told(problems[-1]) if problems else last_error,
             ),
         )
     summaries += [(importer.name, summary) for summary in waiting]
     tally.conversations += load.conversations
     tally.messages += load.messages
+    tally.files += 1
+    tally.skipped += skipped + unknown.total()
+    tally.unknown.update(unknown)
+    for problem in problems:
+        tally.problem(path, problem.line, problem.error)
+
+
+def _told(problem: Skipped) -> str:
+    return f"line {problem.line}: {problem.error}" if problem.line else problem.error
 
 
 def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:

@@ -63,17 +63,21 @@ class _Pending:
 
 @dataclass(slots=True)
 class Loader:
-    """Takes what an importer yields for one ``source`` and writes it. Made by
-    :func:`loading`; its methods may be called only inside that block."""
+    """Takes what an importer yields and writes it. Made by :func:`loading`; its methods
+    may be called only inside that block."""
 
     db: sqlite_utils.Database
-    source: str
+    #: ``None``: an exact copy, where each conversation names its own source.
+    source: str | None
     conversations: int = 0
     messages: int = 0
-    _targets: dict[str, _Target] = field(default_factory=dict)
+    #: (source, source_id) -> conversation
+    _targets: dict[tuple[str, str], _Target] = field(default_factory=dict)
+    #: source_id -> the conversation that was declared last under it
+    _declared: dict[str, _Target] = field(default_factory=dict)
     _batch: list[_Pending] = field(default_factory=list)
-    #: (conversation, source_id) -> place in the batch
-    _in_batch: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: (id() of the conversation, source_id) -> place in the batch
+    _in_batch: dict[tuple[int, str], int] = field(default_factory=dict)
     _searchable: bool = False
     #: The first row that is not in the search index yet.
     _first_id: int = 0
@@ -85,32 +89,37 @@ class Loader:
 
     def conversation(self, conversation: Conversation) -> None:
         """Declare a conversation, or say more about one. It is stored when its first
-        message is, so that a transcript without messages leaves nothing behind."""
-        target = self._targets.get(conversation.source_id)
+        message is, so that a transcript without messages leaves nothing behind; an exact
+        copy has those too."""
+        key = conversation.source, conversation.source_id
+        target = self._targets.get(key)
         if target is None:
-            target = self._targets[conversation.source_id] = _Target(conversation)
+            target = self._targets[key] = _Target(conversation)
             found = self.db.execute(
-                "select id, ended_at from conversations where source = ? and source_id = ?",
-                [self.source, conversation.source_id],
+                "select id, ended_at from conversations where source = ? and source_id = ?", key
             ).fetchone()
             if found:
                 target.id, target.latest = found[0], found[1] or ""
                 target.next_position = next_position(self.db, found[0])
                 insert_conversation(self.db, conversation)
+            elif self.source is None:
+                self._store(target)
         elif target.id is None:
             target.conversation = _merged(target.conversation, conversation)
         else:
             insert_conversation(self.db, conversation)
+        self._declared[conversation.source_id] = target
 
     def message(self, conversation: str, message: Message) -> None:
         """Add a message, or update the one that has its ``source_id``."""
+        target = self._declared[conversation]
         if message.source_id is not None:
-            place = self._in_batch.get((conversation, message.source_id))
+            place = self._in_batch.get((id(target), message.source_id))
             if place is not None:
                 self._batch[place].message = message
                 return
-            self._in_batch[conversation, message.source_id] = len(self._batch)
-        self._batch.append(_Pending(self._targets[conversation], message))
+            self._in_batch[id(target), message.source_id] = len(self._batch)
+        self._batch.append(_Pending(target, message))
         if len(self._batch) >= _BATCH:
             self._flush()
 
@@ -124,7 +133,8 @@ class Loader:
     ) -> None:
         """Correct the token counts of a message, here or from an earlier load. Counts
         with fewer output tokens than are stored change nothing."""
-        place = self._in_batch.get((conversation, source_id))
+        target = self._declared.get(conversation)
+        place = self._in_batch.get((id(target), source_id))
         if place is not None:
             waiting = self._batch[place]
             if (token_out or 0) >= (waiting.message.token_out or 0):
@@ -135,7 +145,6 @@ class Loader:
                     token_cached=token_cached,
                 )
             return
-        target = self._targets.get(conversation)
         if target and target.id is not None:
             self.db.execute(
                 "update messages set token_in = ?, token_out = ?, token_cached = ?"
@@ -150,7 +159,7 @@ class Loader:
         :returns: whether there is one
         """
         self._flush()
-        return set_summary(self.db, self.source, leaf, title)
+        return self.source is not None and set_summary(self.db, self.source, leaf, title)
 
     def _open(self) -> None:
         self._searchable = search_available(self.db)
@@ -193,7 +202,7 @@ class Loader:
                     row_id = found
                 else:
                     others = owner
-            if row_id is None and others is not None:
+            if row_id is None and others is not None and self.source is not None:
                 target.copied_from = target.copied_from or others
                 continue
             self._note(target, message)
@@ -235,7 +244,8 @@ class Loader:
             "select m.source_id, m.conversation_id, m.id from json_each(?) as wanted"
             " cross join messages as m indexed by idx_messages_source_id"
             " on m.source_id = wanted.value"
-            " join conversations as c on c.id = m.conversation_id and c.source = ?",
+            " join conversations as c on c.id = m.conversation_id"
+            " and c.source = coalesce(?, c.source)",
             [json.dumps(wanted), self.source],
         ):
             owners.setdefault(source_id, []).append((conversation_id, message_id))
@@ -248,7 +258,8 @@ class Loader:
         return target.id
 
     def _note(self, target: _Target, message: Message) -> None:
-        if message.model is not None:
+        # A copy takes the conversation's model from the conversation itself.
+        if message.model is not None and self.source is not None:
             target.model = message.model
         if message.ts is not None:
             target.first_ts = min(target.first_ts or message.ts, message.ts)
@@ -315,12 +326,14 @@ class Loader:
 
 
 @contextlib.contextmanager
-def loading(db: sqlite_utils.Database, source: str) -> Iterator[Loader]:
+def loading(db: sqlite_utils.Database, source: str | None) -> Iterator[Loader]:
     """Load one transcript in one transaction: all of it is stored, or nothing.
 
-    ``source`` is what the conversations' ``source`` will be looked up by.
+    ``source`` is that of its conversations. ``None`` makes an exact copy of an export:
+    conversations of any source, those without messages too, and a record stays in each
+    conversation that has it.
     """
-    with timed(f"load {source}") as facts, transaction(db):
+    with timed(f"load {source or 'export'}") as facts, transaction(db):
         loader = Loader(db, source)
         loader._open()
         yield loader

@@ -1,0 +1,130 @@
+"""Writing conversations as JSON Lines that :mod:`glin_datasette.importers.glin` reads back.
+
+``docs/formats.md`` describes the format field by field. An export is complete: imported
+into an empty archive it gives an equal one, but for the integer ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from .errors import GlinError
+from .importers.glin import FORMAT, VERSION
+from .models import Conversation, Message
+from .render import conversation_json, message_json
+from .storage import iter_messages
+
+__all__ = ["ExportFailed", "export_lines", "render_jsonl", "write_export"]
+
+#: Integer ids mean nothing in another archive, and the order of the lines is the position.
+_LOCAL = ("id", "parent_id", "conversation_id", "position")
+
+
+class ExportFailed(GlinError):
+    """The export cannot be written where it was asked for."""
+
+
+def export_lines(
+    db: sqlite_utils.Database, conversations: Iterable[Conversation]
+) -> Iterator[str]:
+    """The export of these stored conversations, one line with its newline at a time."""
+    yield _header()
+    for conversation in conversations:
+        if conversation.id is None:
+            raise ValueError("only a stored conversation can be exported")
+        yield from _lines(conversation, iter_messages(db, conversation.id))
+
+
+def render_jsonl(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
+    """The export of one conversation, one line with its newline at a time."""
+    yield _header()
+    yield from _lines(conversation, messages)
+
+
+def write_export(lines: Iterable[str], target: Path) -> None:
+    """Write ``lines`` to a file that only its owner can read. It appears, or replaces the
+    one that is there, only once it is whole.
+
+    :raises ExportFailed: if it cannot be written; nothing is left behind
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as ex:
+        raise _failed(target, ex) from None
+    temporary = Path(name)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+            for line in lines:
+                file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as ex:
+        raise _failed(target, ex) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _failed(target: Path, ex: OSError) -> ExportFailed:
+    return ExportFailed(
+        f"{target}: cannot write the export there: {ex.strerror or ex}; "
+        "choose another place with --output"
+    )
+
+
+def _header() -> str:
+    made = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _line({"type": FORMAT, "version": VERSION, "exported_at": made})
+
+
+def _lines(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
+    yield _line({"type": "conversation"} | _portable(conversation_json(conversation)))
+    owner = {
+        "type": "message",
+        "conversation": [conversation.source, conversation.source_id],
+    }
+    ids = _GeneratedIds()
+    for message in messages:
+        data = _portable(message_json(message))
+        data["source_id"] = message.source_id or ids.next(message)
+        yield _line(owner | data)
+
+
+@dataclass(slots=True)
+class _GeneratedIds:
+    """Ids for the messages of one conversation that have none, the same in every export,
+    so that importing twice adds nothing."""
+
+    seen: Counter[bytes] = field(default_factory=Counter)
+
+    def next(self, message: Message) -> str:
+        said = json.dumps([message.role, message.kind, message.ts, message.content])
+        digest = hashlib.blake2b(said.encode(), digest_size=16)
+        self.seen[digest.digest()] += 1
+        nth = self.seen[digest.digest()]
+        return f"glin:{digest.hexdigest()}" + (f":{nth}" if nth > 1 else "")
+
+
+def _portable(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in data.items()
+        if name not in _LOCAL and value not in (None, [], False)
+    }
+
+
+def _line(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False) + "\n"

@@ -1,0 +1,236 @@
+"""The project's own export format, JSON Lines, as ``docs/formats.md`` describes it.
+
+What is read is stored as it was exported: nothing is cleaned, derived or put in another
+order, so that an import into an empty archive gives an equal one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from ..models import (
+    KINDS,
+    RELATIONS,
+    ROLES,
+    Conversation,
+    Message,
+    Ref,
+    RefType,
+    TitleFrom,
+)
+from .base import Checkpoint, Item, Said, Skipped, Unknown
+from .jsonl import read_lines
+
+__all__ = ["FORMAT", "VERSION", "GlinImporter"]
+
+#: ``type`` and ``version`` of the first line of an export.
+FORMAT = "glin-export"
+VERSION = 1
+
+#: Values that a field may have, where it may not have any text.
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": KINDS,
+    "relation": RELATIONS,
+    "role": ROLES,
+    "title_from": get_args(TitleFrom),
+    "type": get_args(RefType),
+}
+
+_CONVERSATION = (
+    "parent_source_id", "relation", "title", "title_from", "started_at", "ended_at", "client",
+    "transport", "model", "repo_root", "git_branch", "notes",
+)  # fmt: skip
+_MESSAGE = ("ts", "model", "tool_name", "tool_call_id")
+_COUNTS = ("token_in", "token_out", "token_cached")
+
+
+class GlinImporter:
+    """Reads what ``glin-datasette export`` writes."""
+
+    name = "glin"
+    title = "glin export"
+
+    def places(self) -> Sequence[Path]:
+        """None: an export is read when it is named."""
+        return ()
+
+    def find(self, folder: Path) -> Iterator[Path]:
+        """The JSON Lines files below ``folder``."""
+        yield from sorted(path for path in folder.rglob("*.jsonl") if path.is_file())
+
+    def identify(self, path: Path, head: bytes) -> bool:
+        """Whether the first line is the header of an export."""
+        try:
+            header = json.loads(head.partition(b"\n")[0])
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(header, dict) and header.get("type") == FORMAT
+
+    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
+        """Conversations and messages in the order of the file."""
+        reader = _Reader(current=tuple(start.state.get("conversation", ())))
+        reader.latest = start.state.get("latest", "")
+        end, number = start.offset, start.line
+        for line in read_lines(path, start.offset, start.line):
+            if line.record is None:
+                yield Skipped(line.number, line.error or "not usable")
+                if line.torn:
+                    break
+            else:
+                try:
+                    yield from reader.items(line.record)
+                except _NewerFormat as ex:
+                    yield Skipped(line.number, str(ex))
+                    break
+                except ValueError as ex:
+                    yield Skipped(line.number, str(ex))
+            end, number = line.end, line.number
+        yield Checkpoint(
+            end, number, {"conversation": list(reader.current), "latest": reader.latest}
+        )
+
+
+class _NewerFormat(ValueError):
+    """The rest of the file may mean anything."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Reader:
+    """Turns lines into items and remembers whose messages are being read."""
+
+    #: (source, source_id)
+    current: tuple[str, ...]
+    #: The largest time in the current conversation so far.
+    latest: str = ""
+
+    def items(self, record: dict[str, Any]) -> Iterator[Item]:
+        """:raises ValueError: if the record is damaged; the message says how"""
+        kind = record.get("type")
+        if kind == FORMAT:
+            if record.get("version") != VERSION:
+                raise _NewerFormat(
+                    f"export format {record.get('version')!r}, and this release reads "
+                    f"{VERSION}; upgrade with 'pip install --upgrade glin-datasette'"
+                )
+        elif kind == "conversation":
+            conversation = _conversation(record)
+            self._enter(conversation.source, conversation.source_id)
+            yield conversation
+        elif kind == "message":
+            message = _message(record)
+            owner = _owner(record)
+            if owner != self.current:
+                self._enter(*owner)
+                # Says nothing but whose messages come now.
+                yield Conversation(source=owner[0], source_id=owner[1])
+            self.latest = max(self.latest, message.ts or "")
+            # Messages stay in the order of the file, whatever their times are.
+            yield Said(owner[1], dataclasses.replace(message, sort_ts=self.latest or None))
+        else:
+            yield Unknown(kind[:40] if isinstance(kind, str) else "no type")
+
+    def _enter(self, source: str, source_id: str) -> None:
+        self.current = (source, source_id)
+        self.latest = ""
+
+
+def _conversation(record: dict[str, Any]) -> Conversation:
+    values = {name: _text(record, name) for name in _CONVERSATION}
+    return Conversation(
+        source=_required(record, "source"),
+        source_id=_required(record, "source_id"),
+        tags=_tags(record),
+        **values,  # type: ignore[arg-type]  # _text checked what may be in each
+    )
+
+
+def _message(record: dict[str, Any]) -> Message:
+    is_error = record.get("is_error", False)
+    if not isinstance(is_error, bool):
+        raise ValueError("is_error: neither true nor false")
+    texts = {name: _text(record, name) for name in _MESSAGE}
+    counts = {name: _count(record, name) for name in _COUNTS}
+    return Message(
+        role=_required(record, "role"),  # type: ignore[arg-type]
+        kind=_required(record, "kind"),  # type: ignore[arg-type]
+        content=_required(record, "content"),
+        source_id=_required(record, "source_id"),
+        is_error=is_error,
+        refs=_refs(record),
+        tags=_tags(record),
+        **texts,
+        **counts,
+    )
+
+
+def _owner(record: dict[str, Any]) -> tuple[str, str]:
+    match record.get("conversation"):
+        case [str(source), str(source_id)]:
+            return _storable("conversation", source), _storable("conversation", source_id)
+    raise ValueError("conversation: not a pair of source and source_id")
+
+
+def _refs(record: dict[str, Any]) -> tuple[Ref, ...]:
+    refs = []
+    for ref in _list(record, "refs"):
+        if not isinstance(ref, dict):
+            raise ValueError("refs: one is not an object")
+        value = _required(ref, "value")
+        refs.append(Ref(_required(ref, "type"), value))  # type: ignore[arg-type]
+    return tuple(refs)
+
+
+def _tags(record: dict[str, Any]) -> tuple[str, ...]:
+    tags = _list(record, "tags")
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.strip():
+            raise ValueError("tags: one is not a text, or has no letters")
+        _storable("tags", tag)
+    return tuple(tags)
+
+
+def _list(record: dict[str, Any], name: str) -> list[Any]:
+    values = record.get(name, [])
+    if not isinstance(values, list):
+        raise ValueError(f"{name}: not a list")
+    return values
+
+
+def _required(record: dict[str, Any], name: str) -> str:
+    value = _text(record, name)
+    if value is None:
+        raise ValueError(f"{name}: missing")
+    return value
+
+
+def _text(record: dict[str, Any], name: str) -> str | None:
+    value = record.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: not a text")
+    choices = _CHOICES.get(name)
+    if choices and value not in choices:
+        raise ValueError(f"{name}: {value[:40]!r} is none of {', '.join(choices)}")
+    return _storable(name, value)
+
+
+def _count(record: dict[str, Any], name: str) -> int | None:
+    value = record.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}: not a number of 64 bits")
+    return value
+
+
+def _storable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: holds half of a surrogate pair") from None
+    return text
