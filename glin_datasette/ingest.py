@@ -20,6 +20,7 @@ import sqlite_utils
 from .errors import NotFound
 from .importers import importer_for, importers
 from .importers.base import Checkpoint, Importer, Said, Skipped, Summary, Unknown, Usage
+from .importers.glin import GlinImporter
 from .models import Conversation, ImportReport, Problem
 from .storage.connection import transaction
 from .storage.import_files import ImportFile, find_import_file, record_import_file
@@ -151,6 +152,9 @@ def _import_file(
 ) -> None:
     stat = path.stat()
     known = find_import_file(db, str(path))
+    if known and known.format == GlinImporter.name:
+        # A copy of an archive: importing it again brings back what was deleted.
+        known = None
     if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         tally.files += 1
         tally.unchanged += 1
@@ -169,7 +173,8 @@ def _import_file(
     unknown: Counter[str] = Counter()
     problems: list[Skipped] = []
     waiting: list[Summary] = []
-    with loading(db, importer.name) as load:
+    exact = isinstance(importer, GlinImporter)
+    with loading(db, None if exact else importer.name) as load:
         for item in importer.read(path, start):
             match item:
                 case Said():
@@ -194,6 +199,8 @@ def _import_file(
                     unknown[item.kind] += 1
                 case Checkpoint():
                     end = item
+        # A last line that is still being written will be read again, and may be whole then.
+        torn = bool(problems) and (problems[-1].line or 0) > end.line > 0
         waiting = [summary for summary in waiting if not load.summary(summary.leaf, summary.title)]
         record_import_file(
             db,
@@ -205,7 +212,7 @@ def _import_file(
                 offset=end.offset,
                 digest=_fingerprint(path, end.offset),
                 state={_LINE: end.line, **end.state},
-                skipped=before + skipped,
+                skipped=before + skipped - torn,
                 last_error=_told(problems[-1]) if problems else last_error,
             ),
         )
