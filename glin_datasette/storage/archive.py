@@ -33,13 +33,17 @@ class MigrationReport:
 
 
 def get_db(
-    path: str | os.PathLike[str] | None = None, *, readonly: bool = False
+    path: str | os.PathLike[str] | None = None,
+    *,
+    readonly: bool = False,
+    on_backup: Callable[[Path], None] | None = None,
 ) -> sqlite_utils.Database:
     """Open the archive at ``path``, by default where :func:`paths.default_db` says.
 
     Where there is none it is made, with its folder (0700) and file (0600); where it is
-    older than this release it is migrated, after a backup. ``readonly`` does neither, and
-    is what you get for a file that cannot be written.
+    older than this release it is migrated, after a backup, whose path ``on_backup`` is
+    called with. ``readonly`` does neither, and is what you get for a file that cannot be
+    written.
 
     :raises NotAnArchive: if the file is something else; it is left untouched
     :raises NewerArchive: if a newer release wrote it; it is left untouched
@@ -61,18 +65,21 @@ def get_db(
         if readonly:
             refuse_foreign(db, file)
         else:
-            init_db(db)
+            init_db(db, on_backup=on_backup)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def init_db(db: sqlite_utils.Database) -> sqlite_utils.Database:
+def init_db(
+    db: sqlite_utils.Database, *, on_backup: Callable[[Path], None] | None = None
+) -> sqlite_utils.Database:
     """Bring ``db`` to the newest schema, whether it is empty, older or up to date.
 
     Also makes the search index where FTS5 was missing before and is there now, and takes
-    its triggers away where FTS5 is missing, so that writing still works.
+    its triggers away where FTS5 is missing, so that writing still works. ``on_backup``:
+    see :func:`migrate_db`.
 
     :returns: ``db`` itself
     :raises NotAnArchive: if it holds somebody else's tables
@@ -80,7 +87,7 @@ def init_db(db: sqlite_utils.Database) -> sqlite_utils.Database:
     :raises MigrationError: if a step failed; everything was rolled back
     """
     if pending(db):
-        migrate_db(db)
+        migrate_db(db, on_backup=on_backup)
     fit_search_index(db)
     return db
 
