@@ -117,19 +117,27 @@ def _table(db: sqlite_utils.Database, table: Any, texts: dict[str, Any]) -> str:
         rows.append([f"`{column.name}`", column.type, "; ".join(facts), _one_line(text)])
     parts = [f"{_one_line(texts.get('description', ''))}\n"] if "description" in texts else []
     parts.append(_grid(["column", "type", "", "what it holds"], rows))
-    indexes = [[f"`{index.name}`", _index_text(db, index)] for index in table.indexes]
+    indexes = [
+        [f"`{index.name}`", _index_text(db, index)]
+        for index in table.indexes
+        # Those belong to primary keys, and are told with the columns.
+        if not index.name.startswith("sqlite_autoindex_")
+    ]
     if indexes:
         parts.append(_grid(["index", "on"], sorted(indexes)))
     return "\n".join(parts)
 
 
 def _index_text(db: sqlite_utils.Database, index: Any) -> str:
-    text = ", ".join(f"`{column}`" for column in index.columns)
+    sql = db.execute("select sql from sqlite_master where name = ?", [index.name]).fetchone()[0]
+    facts = [", ".join(f"`{column}`" for column in index.columns)]
     if index.unique:
-        text += "; unique"
-    row = db.execute("select sql from sqlite_master where name = ?", [index.name]).fetchone()
-    condition = re.search(r"\bwhere\b (.+)$", row[0] or "", re.IGNORECASE) if row else None
-    return f"{text}; where {condition[1].lower()}" if condition else text
+        facts.append("unique")
+    if "collate nocase" in sql.lower():
+        facts.append("without regard to case")
+    if condition := re.search(r"\bwhere (.+)$", sql, re.IGNORECASE):
+        facts.append(f"where {condition[1].lower()}")
+    return "; ".join(facts)
 
 
 def _search_index(db: sqlite_utils.Database) -> str:

@@ -17,12 +17,12 @@ import pytest
 import glin_datasette
 from glin_datasette import paths
 
-PACKAGE = Path(glin_datasette.__file__).parent
+PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
 BELOW_IMPORTERS = {"models", "errors"}
 BELOW_SEARCH = BASE | {"storage", "queries"}
-BELOW_TOP = BELOW_SEARCH | {"importers", "search", "ingest", "export", "render"}
+BELOW_TOP = BELOW_SEARCH | {"dates", "importers", "search", "ingest", "export", "render"}
 
 #: What each part of the package may import of the others. `__init__` is the public API.
 MAY_IMPORT = {
@@ -32,10 +32,11 @@ MAY_IMPORT = {
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors"},
     "storage": BASE | {"queries"},
-    "search": BELOW_SEARCH,
+    "dates": {"errors"},
+    "search": BELOW_SEARCH | {"dates"},
     "render": BELOW_IMPORTERS,
     "ingest": BELOW_SEARCH | {"importers"},
-    "export": BELOW_SEARCH | {"importers", "search"},
+    "export": BELOW_SEARCH | {"importers", "search", "render"},
     "__init__": BELOW_TOP,
     "__main__": {"cli"},
     "plugin": BELOW_TOP | {"__init__"},
@@ -56,6 +57,7 @@ MAY_USE = {
     "paths": {"platformdirs"},
     "importers": set(),
     "queries": set(),
+    "dates": set(),
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},
     "render": set(),
