@@ -1,0 +1,152 @@
+"""The Datasette plugin, for Datasette 0.65 and 1.0: hooks only.
+
+Hooks that only one of the two lines knows are marked optional.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from datasette import hookimpl
+from markupsafe import Markup
+
+from .. import queries, search
+from . import archives, cells, compat, links, metadata, views
+from .guard import PREFIX, App, guard, is_json, is_ours
+
+if TYPE_CHECKING:
+    from datasette import Request
+    from datasette.app import Datasette
+    from datasette.filters import FilterArguments
+
+
+@hookimpl
+def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
+    async def inner() -> None:
+        archives.attach_default(datasette)
+        known = archives.attached(datasette)
+        for name, path in archives.recognise(datasette):
+            described = metadata.for_archive(compat.own_settings(datasette, name))
+            known.archives[name] = archives.Archive(name, path, described)
+            if compat.IS_1_0:
+                canned = [queries.load(query) for query in queries.names()]
+                await compat.publish(datasette, name, canned, described)
+        if compat.IS_1_0 and known.alone:
+            await compat.publish_title(datasette, metadata.for_instance())
+
+    return inner
+
+
+@hookimpl
+def prepare_connection(conn: sqlite3.Connection) -> None:
+    search.register_functions(conn)
+
+
+@hookimpl(optionalhook=True)
+def canned_queries(datasette: Datasette, database: str) -> dict[str, Any]:
+    if not archives.is_archive(datasette, database):
+        return {}
+    loaded = (queries.load(name) for name in queries.names())
+    return {
+        query.name: {**compat.canned(query), "params": [param.name for param in query.params]}
+        for query in loaded
+    }
+
+
+@hookimpl(optionalhook=True)
+def get_metadata(datasette: Datasette) -> dict[str, Any]:
+    known = archives.attached(datasette)
+    # Datasette writes into what it gets.
+    databases = {a.name: metadata.copied(a.metadata) for a in known.archives.values()}
+    return {**(metadata.for_instance() if known.alone else {}), "databases": databases}
+
+
+@hookimpl(optionalhook=True)
+def permission_allowed(
+    datasette: Datasette, actor: compat.Actor, action: str
+) -> bool | None:
+    return compat.may_back_up(datasette, actor) if action == compat.BACKUP else None
+
+
+@hookimpl(optionalhook=True)
+def register_actions() -> list[Any]:
+    return compat.actions()
+
+
+@hookimpl(optionalhook=True)
+def permission_resources_sql(datasette: Datasette, actor: compat.Actor, action: str) -> Any:
+    return compat.backup_rule(datasette, actor) if action == compat.BACKUP else None
+
+
+@hookimpl
+def register_facet_classes() -> list[type]:
+    from .facets import TagFacet
+
+    return [TagFacet]
+
+
+@hookimpl
+def filters_from_request(
+    datasette: Datasette, request: Request, database: str, table: str
+) -> Callable[[], Awaitable[FilterArguments | None]]:
+    from .facets import tag_filter
+
+    async def inner() -> FilterArguments | None:
+        return await tag_filter(datasette, request, database, table)
+
+    return inner
+
+
+@hookimpl
+def render_cell(
+    datasette: Datasette,
+    row: Mapping[str, Any],
+    value: Any,
+    column: str,
+    table: str | None,
+    database: str | None,
+) -> Markup | None:
+    return cells.render(datasette, row, value, column, table, database)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, views.View]]:
+    return [
+        (rf"{PREFIX}health(?:\.json)?$", views.health),
+        (rf"{PREFIX}backups(?:\.json)?$", views.backups),
+    ]
+
+
+@hookimpl
+def menu_links(
+    datasette: Datasette, actor: compat.Actor
+) -> Callable[[], Awaitable[links.Links]]:
+    async def inner() -> links.Links:
+        return await links.for_menu(datasette, actor)
+
+    return inner
+
+
+@hookimpl
+def database_actions(datasette: Datasette, database: str) -> links.Links:
+    return links.for_database(datasette, database)
+
+
+@hookimpl
+def extra_css_urls(datasette: Datasette, template: str, database: str | None) -> list[str]:
+    if archives.is_archive(datasette, database) or template.startswith("glin_"):
+        return [datasette.urls.static_plugins(compat.PLUGIN, "glin.css")]
+    return []
+
+
+@hookimpl
+def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    return lambda app: guard(datasette, app)
+
+
+@hookimpl(optionalhook=True)
+def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
+    # JSON requests have no form to hold a token; guard() has refused other sites by now.
+    return is_ours(datasette, scope) and is_json(scope)

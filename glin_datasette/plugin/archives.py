@@ -1,0 +1,117 @@
+"""Which of the attached databases are archives."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import paths
+from ..errors import ArchiveError, GlinError, NotAnArchive
+from ..storage import get_db, pending
+from ..storage.connection import connect, sqlite_errors
+from .compat import Metadata
+
+if TYPE_CHECKING:
+    from datasette.app import Datasette
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An attached database with our schema. ``metadata`` is what describes it."""
+
+    name: str
+    path: Path
+    metadata: Metadata
+
+
+@dataclass(slots=True)
+class Attached:
+    """What one Datasette has attached.
+
+    ``refused`` has the paths of those that cannot be served as the archives that they are.
+    """
+
+    archives: dict[str, Archive] = field(default_factory=dict)
+    refused: dict[str, Path] = field(default_factory=dict)
+    #: Nothing is attached but archives.
+    alone: bool = False
+    #: Names of the archives that are being backed up.
+    in_backup: set[str] = field(default_factory=set)
+
+
+_attached: weakref.WeakKeyDictionary[Datasette, Attached] = weakref.WeakKeyDictionary()
+
+
+def attached(datasette: Datasette) -> Attached:
+    """What :func:`recognise` found; nothing before startup."""
+    return _attached.setdefault(datasette, Attached())
+
+
+def is_archive(datasette: Datasette, database: str | None) -> bool:
+    """Whether the database of this name is an archive."""
+    return database in attached(datasette).archives
+
+
+def attach_default(datasette: Datasette) -> None:
+    """Attach the default archive, made where there is none, if no file was given."""
+    if datasette.files:
+        return
+    from datasette.database import Database
+
+    path = paths.default_db()
+    try:
+        get_db(path).close()
+    except GlinError as ex:
+        _refuse(datasette, path.stem, path, ex)
+    else:
+        datasette.add_database(Database(datasette, path=str(path), is_mutable=True))
+
+
+def recognise(datasette: Datasette) -> list[tuple[str, Path]]:
+    """Find the archives among the attached databases, and bring older ones up to date.
+
+    An archive that cannot be used as it is gets one line on stderr and is left alone.
+
+    :returns: names and paths
+    """
+    found = []
+    for name, database in datasette.databases.items():
+        if not database.path:
+            continue
+        path = Path(database.path)
+        try:
+            if _opens_as_archive(path, mutable=database.is_mutable):
+                found.append((name, path))
+        except GlinError as ex:
+            _refuse(datasette, name, path, ex)
+    files = [database for database in datasette.databases.values() if database.path]
+    attached(datasette).alone = len(found) == len(files) > 0
+    return found
+
+
+def _opens_as_archive(path: Path, *, mutable: bool) -> bool:
+    try:
+        # Looked at first, because get_db() would fill an empty database.
+        with closing(connect(path, readonly=True)) as db, sqlite_errors(path):
+            if "conversations" not in db.table_names() or "schema_version" not in db.view_names():
+                return False
+        with closing(get_db(path, readonly=not mutable)) as db:
+            steps = pending(db)
+    except NotAnArchive:
+        return False
+    if steps:
+        raise ArchiveError(
+            f"{path}: its schema is older than this release and it may only be read; "
+            "serve it as a mutable database once, or run 'glin-datasette migrate'"
+        )
+    return True
+
+
+def _refuse(datasette: Datasette, name: str, path: Path, reason: GlinError) -> None:
+    attached(datasette).refused[name] = path
+    click.echo(f"glin-datasette: {reason}", err=True)

@@ -1,0 +1,159 @@
+"""Everything that differs between Datasette 0.65 and the 1.0 line, decided once.
+
+What the two lines call things::
+
+                    0.65                           1.0
+    permissions     permission_allowed() hook      actions, and rules as SQL
+    canned queries  canned_queries() hook          add_query() at startup
+    descriptions    get_metadata() hook            set_*_metadata() at startup
+    table settings  in the metadata                in datasette.config
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from datasette import Forbidden, actor_matches_allow, hookspecs
+
+from ..queries import Query
+
+if TYPE_CHECKING:
+    from datasette.app import Datasette
+
+Actor = Mapping[str, Any] | None
+#: As in metadata.yml: title, description, tables; a table's settings are among its keys.
+Metadata = dict[str, Any]
+
+PLUGIN = "glin-datasette"
+#: The permission to make a backup.
+BACKUP = "glin-backup"
+
+IS_1_0 = hasattr(hookspecs, "register_actions")
+
+#: Keys of a table's metadata that 1.0 reads from its configuration.
+_SETTINGS = ("facets", "facet_size", "hidden", "label_column", "size", "sort", "sort_desc")
+
+
+async def allowed(
+    datasette: Datasette, actor: Actor, action: str, database: str, table: str | None = None
+) -> bool:
+    """Whether ``actor`` may do ``action`` with a database, or with a table in it."""
+    if IS_1_0:
+        from datasette.resources import DatabaseResource, TableResource
+
+        resource = TableResource(database, table) if table else DatabaseResource(database)
+        return bool(await datasette.allowed(action=action, resource=resource, actor=actor))
+    if action == BACKUP:
+        return bool(await datasette.permission_allowed(actor, action, resource=database))
+    rules: list[Any] = [("view-database", database), "view-instance"]
+    if table:
+        rules.insert(0, (action, (database, table)))
+    try:
+        await datasette.ensure_permissions(actor, rules)
+    except Forbidden:
+        return False
+    return True
+
+
+def may_back_up(datasette: Datasette, actor: Actor) -> bool | None:
+    """What this plugin itself says about :data:`BACKUP`: yes, or nothing.
+
+    Yes for those that ``allow-backup`` in the plugin's configuration matches and, on 0.65,
+    for root; on 1.0 Datasette answers for root by itself.
+    """
+    if not IS_1_0 and actor and actor.get("id") == "root":
+        return True
+    config = datasette.plugin_config(PLUGIN) or {}
+    rule = config.get("allow-backup")
+    return True if rule is not None and actor_matches_allow(actor, rule) else None
+
+
+def actions() -> list[Any]:
+    """1.0: the actions that this plugin adds."""
+    from datasette.permissions import Action
+    from datasette.resources import DatabaseResource
+
+    description = "Make a backup of an archive"
+    return [Action(name=BACKUP, description=description, resource_class=DatabaseResource)]
+
+
+def backup_rule(datasette: Datasette, actor: Actor) -> Any:
+    """1.0: :func:`may_back_up` as a permission rule."""
+    from datasette.permissions import PermissionSQL
+
+    if may_back_up(datasette, actor):
+        return PermissionSQL.allow(reason=f"allow-backup of {PLUGIN}")
+    return None
+
+
+def own_settings(datasette: Datasette, database: str) -> Mapping[str, Any]:
+    """What whoever runs Datasette has said about the tables of ``database``."""
+    said = datasette.config if IS_1_0 else datasette._metadata_local
+    tables: Mapping[str, Any] = _walk(said, "databases", database, "tables")
+    return tables
+
+
+def canned(query: Query) -> dict[str, Any]:
+    """A query as both lines take it."""
+    return {
+        "sql": query.sql,
+        "title": query.title,
+        "description": query.description,
+        "hide_sql": True,
+    }
+
+
+async def publish(
+    datasette: Datasette, database: str, queries: list[Query], metadata: Metadata
+) -> None:
+    """1.0: give ``database`` its queries, descriptions and table settings.
+
+    What is there already was said by whoever runs Datasette, and stays.
+    """
+    for query in queries:
+        await datasette.add_query(
+            database,
+            query.name,
+            parameters=[param.name for param in query.params],
+            is_trusted=True,
+            source=PLUGIN,
+            **canned(query),
+        )
+    said = await datasette.get_database_metadata(database)
+    for key in metadata.keys() - {"tables"} - said.keys():
+        await datasette.set_database_metadata(database, key, metadata[key])
+    for table, described in metadata["tables"].items():
+        said = await datasette.get_resource_metadata(database, table)
+        for key in described.keys() - {"columns", *_SETTINGS} - said.keys():
+            await datasette.set_resource_metadata(database, table, key, described[key])
+        for column, text in described.get("columns", {}).items():
+            if not await datasette.get_column_metadata(database, table, column):
+                await datasette.set_column_metadata(database, table, column, "description", text)
+    _configure(datasette, database, metadata["tables"])
+
+
+async def publish_title(datasette: Datasette, metadata: Metadata) -> None:
+    """1.0: name the whole instance, unless it has a name."""
+    said = await datasette.get_instance_metadata()
+    for key in metadata.keys() - said.keys():
+        await datasette.set_instance_metadata(key, metadata[key])
+
+
+def _configure(datasette: Datasette, database: str, tables: Metadata) -> None:
+    # A copy: the caller of Datasette(config=…) may hold on to what it passed.
+    config = copy.deepcopy(datasette.config or {})
+    configured = config
+    for key in ("databases", database, "tables"):
+        configured = configured.setdefault(key, {})
+    for table, described in tables.items():
+        settings = {key: described[key] for key in _SETTINGS if key in described}
+        configured[table] = settings | (configured.get(table) or {})
+    datasette.config = config
+
+
+def _walk(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = (value or {}).get(key)
+    return value or {}

@@ -1,0 +1,37 @@
+"""What this plugin adds to Datasette's menus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .archives import attached
+from .compat import Actor, allowed
+from .views import page_url
+
+if TYPE_CHECKING:
+    from datasette.app import Datasette
+
+Links = list[dict[str, str]]
+
+_SEARCH = "search_messages"
+
+
+async def for_menu(datasette: Datasette, actor: Actor) -> Links:
+    """Links for every page: those of the first archive that ``actor`` may view."""
+    for name in attached(datasette).archives:
+        if await allowed(datasette, actor, "view-database", name):
+            return _links(datasette, name)
+    return []
+
+
+def for_database(datasette: Datasette, database: str) -> Links:
+    """Links for the page of one database, if it is an archive."""
+    return _links(datasette, database) if database in attached(datasette).archives else []
+
+
+def _links(datasette: Datasette, name: str) -> Links:
+    return [
+        {"href": str(datasette.urls.query(name, _SEARCH)), "label": "Search messages"},
+        {"href": page_url(datasette, "health", name), "label": "Archive health"},
+        {"href": page_url(datasette, "backups", name), "label": "Backups"},
+    ]
