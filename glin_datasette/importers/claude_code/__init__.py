@@ -1,0 +1,103 @@
+"""Claude Code: ``~/.claude/projects/<folder>/<session>.jsonl``, one record a line.
+
+There is no published description of the format; what is known of it is told where it is
+read. The parts, from the outside in:
+
+- :mod:`.reader` decides which conversation a record belongs to, and when; pairs calls with
+  results; counts tokens. It yields the items of :mod:`..base`.
+- :mod:`.blocks` takes one record apart, :mod:`.wrappers` one text of a user.
+- :mod:`.state` is what a checkpoint carries to the next reading.
+- :mod:`.kinds` lists the records that hold nothing to keep.
+
+Conversations: a session's ``source_id`` is its id; a subagent's is
+``<session>/agent-<agent>``, whether its records lie in a file of their own or inside the
+session's; a sidechain of an older version, which has no id, is
+``<session>/sidechain-<uuid of its first record>``.
+
+``repo_root`` is the working directory of a conversation's first record; where that
+directory is on this machine, inside a git repository, it is the top of that. (The folder's
+name cannot tell: it replaces every character that is not a letter or digit.)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..base import Checkpoint, Item, Skipped
+from ..jsonl import BadLine, decode, read_lines
+from .kinds import KNOWN
+from .reader import SOURCE, Reader
+from .state import State
+
+__all__ = ["ClaudeCode"]
+
+#: Keys that tell Claude Code's records from those of others that have a type as well.
+_KEYS = frozenset({"leafUuid", "messageId", "parentUuid", "sessionId", "uuid"})
+_CUT_LINE = re.compile(rb'"(?:parentUuid|sessionId)"\s*:\s*(?:null|"[0-9a-f-]{36}")')
+
+
+class ClaudeCode:
+    """Importer of Claude Code's transcripts."""
+
+    name = SOURCE
+    title = "Claude Code"
+
+    def places(self) -> Sequence[Path]:
+        """``$CLAUDE_CONFIG_DIR/projects`` if that is set, else the two usual folders."""
+        if configured := os.environ.get("CLAUDE_CONFIG_DIR"):
+            return [Path(configured).expanduser() / "projects"]
+        home = Path.home()
+        return [home / ".claude" / "projects", home / ".config" / "claude" / "projects"]
+
+    def find(self, folder: Path) -> Iterator[Path]:
+        """Every ``*.jsonl`` below ``folder``, in the order of their names. Links to folders
+        are followed, each folder once."""
+        visited: set[str] = set()
+        for place, folders, files in os.walk(folder, followlinks=True):
+            real = os.path.realpath(place)
+            if real in visited:
+                folders.clear()
+                continue
+            visited.add(real)
+            folders.sort()
+            for name in sorted(files):
+                if name.endswith(".jsonl"):
+                    yield Path(place, name)
+
+    def identify(self, path: Path, head: bytes) -> bool:
+        """Whether one of the first lines is a record of Claude Code."""
+        lines = head.split(b"\n")
+        for line in lines:
+            try:
+                record = decode(line)
+            except BadLine:
+                continue
+            kind = record.get("type")
+            if isinstance(kind, str) and kind in KNOWN and not _KEYS.isdisjoint(record):
+                return True
+        # The first line may be longer than the head.
+        return len(lines) == 1 and _CUT_LINE.search(head) is not None
+
+    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
+        """See :meth:`glin_datasette.importers.base.Importer.read`."""
+        state = State.load(start.state)
+        reader = Reader(path, state)
+        offset, number = start.offset, start.line
+        for line in read_lines(path, start.offset, start.line):
+            if line.error is not None:
+                yield Skipped(line.number, line.error)
+            if line.torn:
+                break
+            offset, number = line.end, line.number
+            if line.record is not None:
+                try:
+                    items = list(reader.read(line.record, line.raw))
+                except RecursionError:
+                    yield Skipped(line.number, "not usable: nested too deeply")
+                else:
+                    yield from items
+        yield from reader.finish()
+        yield Checkpoint(offset, number, state.dump())

@@ -1,0 +1,402 @@
+"""From the records of one file to conversations and messages, one record at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...models import TITLE_RANK, Conversation, Message, Ref, Relation, TitleFrom
+from ..base import Item, Said, Summary, Unknown, Usage
+from ..refs import (
+    command_commits,
+    file_ref,
+    git_subcommands,
+    mentioned_files,
+    output_commits,
+    text_commits,
+    tool_files,
+    unique,
+    urls,
+)
+from ..text import digest, identifier, normalise_time, one_line, string
+from .blocks import Block, Strange, read_blocks
+from .kinds import QUIET
+from .state import (
+    CALLS,
+    RECENT,
+    TASKS,
+    THREADS,
+    Call,
+    State,
+    Thread,
+    Titled,
+    remember,
+)
+from .tokens import count, model_of, reply_of
+
+__all__ = ["SOURCE", "Reader"]
+
+SOURCE = "claude-code"
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+#: Record uuids of one reading that are remembered, so that copies are yielded once. Where
+#: they are more, storage still finds the copy by its ``source_id``.
+_SEEN = 200_000
+
+
+class Reader:
+    """Reads the records of ``path`` in order. ``state`` goes on from an earlier reading."""
+
+    def __init__(self, path: Path, state: State) -> None:
+        self.path = path
+        self.state = state
+        self.seen: set[str | None] = set(state.recent)
+        self.tops: dict[str, str] = {}
+        agent_file = path.name.startswith("agent-") or "subagents" in path.parts
+        self.agent = path.stem.removeprefix("agent-") if agent_file else None
+        self.session = self._session_by_name()
+        #: Conversations that were told of in this reading, and those to be told of again.
+        self.told: set[str] = set()
+        self.changed: set[str] = set()
+
+    def _session_by_name(self) -> str | None:
+        parts = self.path.parts
+        if "subagents" in parts[1:]:
+            return parts[parts.index("subagents", 1) - 1]
+        return self.path.stem if _UUID.fullmatch(self.path.stem) else None
+
+    def read(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
+        """What one record says. ``raw`` is its line."""
+        if identifier(record.get("uuid")) in self.seen:
+            return
+        kind = string(record.get("type")) or "(none)"
+        if kind in ("user", "assistant", "system", "attachment"):
+            yield from self._message(record, raw, self._thread(record))
+        elif kind == "progress":
+            yield from self._progress(record, raw)
+        elif kind == "summary":
+            leaf, title = identifier(record.get("leafUuid")), _title(record.get("summary"))
+            if leaf and title:
+                yield Summary(leaf, title)
+        elif kind == "custom-title":
+            if _title(record.get("customTitle")) != self.state.worktree:
+                self._retitle(record, _title(record.get("customTitle")), "custom")
+        elif kind == "ai-title":
+            self._retitle(record, _title(record.get("aiTitle")), "generated")
+        elif kind == "pr-link":
+            yield from self._pull_request(record)
+        elif kind in QUIET:
+            self._quiet(record, kind)
+        else:
+            self._quiet(record, kind)
+            yield Unknown(kind[:60])
+
+    def finish(self) -> Iterator[Item]:
+        """What is still to be told at the end of the file."""
+        for thread in self.state.threads.values():
+            if thread.id in self.changed:
+                yield self._announced(thread)
+
+    # --- which conversation ------------------------------------------------------------
+
+    def _thread(self, record: dict[str, Any]) -> Thread:
+        """The conversation that a record belongs to, told what the record says of it."""
+        session = identifier(record.get("sessionId")) or self._own_session()
+        sidechain = record.get("isSidechain")
+        if sidechain is True or (self.agent is not None and sidechain is None):
+            agent = identifier(record.get("agentId")) or self.agent
+            if agent is not None:
+                thread = self._child(session, f"agent-{agent.removeprefix('agent-')}")
+            else:
+                thread = self._sidechain(session, record)
+        else:
+            thread = self._main(session)
+        self._note(thread, record)
+        return thread
+
+    def _own_session(self) -> str:
+        return self.session or self.state.session or self.path.stem
+
+    def _main(self, session: str) -> Thread:
+        state = self.state
+        if self.session in (None, session) and state.session is None:
+            state.session = session
+        if session != state.session:
+            # Records of the session that this one goes on from stand before its own.
+            if state.session is None:
+                state.older = session
+            return self._open(session)
+        return self._open(session, state.older, "fork" if state.older else None)
+
+    def _child(self, session: str, name: str) -> Thread:
+        return self._open(f"{session}/{name}", session, "subagent")
+
+    def _sidechain(self, session: str, record: dict[str, Any]) -> Thread:
+        """The chain of a record that the session's own file holds: that of its parent."""
+        parent = identifier(record.get("parentUuid"))
+        chains = {t.number: t for t in self.state.threads.values() if "/sidechain-" in t.id}
+        if parent is not None:
+            known = self.state.recent.get(parent)
+            if known is not None and known[0] in chains:
+                return self._open(chains[known[0]].id)
+            if known is None and chains:
+                return self._open(chains[max(chains)].id)
+        root = identifier(record.get("uuid")) or digest(repr(record))
+        return self._child(session, f"sidechain-{root}")
+
+    def _open(self, id: str, parent: str | None = None, relation: Relation | None = None) -> Thread:
+        thread = self.state.threads.get(id)
+        if thread is None:
+            thread = Thread(id, self.state.next_number, parent, relation)
+            self.state.next_number += 1
+        remember(self.state.threads, id, thread, THREADS)
+        return thread
+
+    def _note(self, thread: Thread, record: dict[str, Any]) -> None:
+        """Take over what a record says about its conversation."""
+        before = (thread.repo_root, thread.git_branch, thread.client, thread.transport)
+        if thread.repo_root is None and (cwd := string(record.get("cwd"))):
+            thread.repo_root = self._top(cwd)
+        # Outside of a branch the client writes HEAD, which says little.
+        if thread.git_branch in (None, "HEAD"):
+            thread.git_branch = string(record.get("gitBranch")) or thread.git_branch
+        if version := string(record.get("version")):
+            thread.client = f"{SOURCE}/{version}"
+        thread.transport = string(record.get("entrypoint")) or thread.transport or "cli"
+        if before != (thread.repo_root, thread.git_branch, thread.client, thread.transport):
+            self.changed.add(thread.id)
+
+    def _top(self, cwd: str) -> str:
+        """The top of the git repository around ``cwd`` if both are on this machine."""
+        if cwd not in self.tops:
+            self.tops[cwd] = git_top(cwd) or cwd
+        return self.tops[cwd]
+
+    def _said(self, thread: Thread, message: Message) -> Iterator[Item]:
+        """A message, after what is new about its conversation."""
+        thread.said = True
+        if thread.id in self.changed or thread.id not in self.told:
+            yield self._announced(thread)
+        yield Said(thread.id, message)
+
+    def _announced(self, thread: Thread) -> Conversation:
+        self.changed.discard(thread.id)
+        self.told.add(thread.id)
+        title = thread.title
+        # Storage forgets a conversation that has no message; its title has to wait here.
+        if thread.said:
+            thread.title = None
+        return Conversation(
+            source=SOURCE,
+            source_id=thread.id,
+            parent_source_id=thread.parent,
+            relation=thread.relation,
+            title=title.title if title else None,
+            title_from=title.source if title else None,
+            client=thread.client,
+            transport=thread.transport,
+            repo_root=thread.repo_root,
+            git_branch=thread.git_branch,
+        )
+
+    # --- titles ------------------------------------------------------------------------
+
+    def _retitle(self, record: dict[str, Any], title: str | None, source: TitleFrom) -> None:
+        if title:
+            session = identifier(record.get("sessionId")) or self._own_session()
+            self._title(self._main(session), title, source)
+
+    def _title(self, thread: Thread, title: str, source: TitleFrom) -> None:
+        waiting = thread.title.source if thread.title else None
+        if TITLE_RANK[source] >= TITLE_RANK[waiting]:
+            thread.title = Titled(title, source)
+            self.changed.add(thread.id)
+
+    def _title_by(self, thread: Thread, block: Block) -> None:
+        """Name a conversation after its first prompt, or what it was started for."""
+        if block.title is None or thread.prompted == 2 or (block.command and thread.prompted):
+            return
+        first = not thread.prompted and thread.relation == "subagent"
+        if first and (described := self._description(block)):
+            self._title(thread, described, "generated")
+        self._title(thread, block.title, "prompt")
+        thread.prompted = 1 if block.command else 2
+
+    def _description(self, block: Block) -> str | None:
+        if found := self.state.tasks.get(digest(block.content.strip())):
+            return found
+        if self.agent is None:
+            return None
+        # Claude Code tells what an agent was started for in a small file beside its own.
+        try:
+            with self.path.with_name(f"{self.path.stem}.meta.json").open("rb") as file:
+                facts = json.loads(file.read(64 * 1024))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return _title(facts.get("description")) if isinstance(facts, dict) else None
+
+    # --- messages ----------------------------------------------------------------------
+
+    def _message(self, record: dict[str, Any], raw: bytes, thread: Thread) -> Iterator[Item]:
+        uuid = identifier(record.get("uuid"))
+        own = normalise_time(record.get("timestamp"))
+        moment = self._placed(record, uuid, thread, own)
+        base = uuid or f"line-{digest(raw)}"
+        model = model_of(record)
+        reply = reply_of(record, self.state, thread.id)
+        first = True
+        for block in read_blocks(record):
+            if isinstance(block, Strange):
+                yield Unknown(block.kind)
+                continue
+            source_id = base if first else f"{base}#{block.index}"
+            first = False
+            self._title_by(thread, block)
+            message = Message(
+                role=block.role,
+                kind=block.kind,
+                content=block.content,
+                ts=own,
+                sort_ts=moment if moment != own else None,
+                model=model if block.role == "assistant" else None,
+                tool_call_id=block.tool_call_id,
+                is_error=block.is_error,
+                source_id=source_id,
+                **self._paired(record, block, thread),
+            )
+            if reply and reply.message is None and block.role == "assistant":
+                reply.message, reply.conversation = source_id, thread.id
+                message = replace(
+                    message,
+                    token_in=reply.token_in,
+                    token_out=reply.token_out,
+                    token_cached=reply.token_cached,
+                )
+                reply = None
+            yield from self._said(thread, message)
+        if reply and reply.message is not None:
+            yield Usage(
+                reply.conversation,
+                reply.message,
+                reply.token_in,
+                reply.token_out,
+                reply.token_cached,
+            )
+
+    def _placed(
+        self, record: dict[str, Any], uuid: str | None, thread: Thread, own: str | None
+    ) -> str | None:
+        """The time that a record is ordered by: never before what it replies to."""
+        parent = identifier(record.get("parentUuid"))
+        after = self.state.recent.get(parent, (0, None))[1] if parent else None
+        moment = max(own, after) if own and after else own or after or thread.last
+        thread.last = moment or thread.last
+        if uuid is not None:
+            remember(self.state.recent, uuid, (thread.number, moment), RECENT)
+            if len(self.seen) >= _SEEN:
+                self.seen = set(self.state.recent)
+            self.seen.add(uuid)
+        return moment
+
+    def _paired(self, record: dict[str, Any], block: Block, thread: Thread) -> dict[str, Any]:
+        """The tool's name and the references of a block."""
+        cwd, root = string(record.get("cwd")) or thread.repo_root, thread.repo_root
+        name, text = block.tool_name, block.content
+        found: list[Ref] = []
+        if block.kind == "tool_call":
+            arguments = block.tool_input if isinstance(block.tool_input, dict) else {}
+            command = arguments.get("command")
+            found += tool_files(name or "", arguments, cwd, root)
+            found += command_commits(command)
+            if block.tool_call_id:
+                call = Call(name, git_subcommands(command))
+                remember(self.state.calls, block.tool_call_id, call, CALLS)
+            described = _title(arguments.get("description"))
+            if described and isinstance(prompt := arguments.get("prompt"), str):
+                remember(self.state.tasks, digest(prompt.strip()), described, TASKS)
+        elif block.kind == "tool_result":
+            answered = self.state.calls.pop(block.tool_call_id or "", None)
+            if answered:
+                name = answered.name
+                found += output_commits(text, answered.git)
+        elif block.kind == "attachment":
+            found += filter(None, (file_ref(file, cwd, root) for file in block.files))
+        elif block.role == "user":
+            found += mentioned_files(text, cwd, root)
+        found += text_commits(text)
+        found += urls(text)
+        return {"tool_name": name, "refs": unique(found)}
+
+    def _progress(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
+        """Progress of a subagent holds a record of its conversation; other kinds hold what
+        the tool's result will say."""
+        self._quiet(record, "progress")
+        data = record.get("data")
+        if not isinstance(data, dict) or data.get("type") != "agent_progress":
+            return
+        agent, inner = identifier(data.get("agentId")), data.get("message")
+        if agent is None or not isinstance(inner, dict):
+            return
+        if inner.get("type") not in ("user", "assistant"):
+            return
+        if identifier(inner.get("uuid")) in self.seen:
+            return
+        session = identifier(record.get("sessionId")) or self._own_session()
+        thread = self._child(session, f"agent-{agent.removeprefix('agent-')}")
+        self._note(thread, record)
+        yield from self._message({"cwd": record.get("cwd")} | inner, raw, thread)
+
+    def _quiet(self, record: dict[str, Any], kind: str) -> None:
+        """Records without a message still link others to each other, and tell facts."""
+        if kind == "worktree-state" and isinstance(worktree := record.get("worktreeSession"), dict):
+            self.state.worktree = _title(worktree.get("worktreeName"))
+        uuid = identifier(record.get("uuid"))
+        if uuid is not None:
+            thread = self._thread(record)
+            self._placed(record, uuid, thread, normalise_time(record.get("timestamp")))
+
+    def _pull_request(self, record: dict[str, Any]) -> Iterator[Item]:
+        url = next(urls(string(record.get("prUrl")) or ""), None)
+        if url is None:
+            return
+        thread = self._main(identifier(record.get("sessionId")) or self._own_session())
+        # The client writes the link again whenever the session is resumed.
+        source_id = f"pr-link-{digest(f'{thread.id} {url.value}')}"
+        if source_id in self.seen:
+            return
+        self.seen.add(source_id)
+        number, place = count(record.get("prNumber")), string(record.get("prRepository"))
+        words = ["Pull request", str(number or ""), f"of {place[:200]}" if place else ""]
+        own = normalise_time(record.get("timestamp"))
+        moment = self._placed({}, None, thread, own)
+        message = Message(
+            role="system",
+            content=f"{' '.join(filter(None, words))}: {url.value}",
+            ts=own,
+            sort_ts=moment if moment != own else None,
+            source_id=source_id,
+            refs=(url,),
+        )
+        yield from self._said(thread, message)
+
+
+def git_top(folder: str) -> str | None:
+    """The top of the git repository that holds ``folder``, if that is on this machine."""
+    here = Path(folder)
+    try:
+        if here.is_absolute() and here.is_dir():
+            for place in (here, *here.parents):
+                if (place / ".git").exists():
+                    return str(place)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _title(value: object) -> str | None:
+    return one_line(text, 200) if (text := string(value)) else None

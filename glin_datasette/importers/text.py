@@ -1,0 +1,95 @@
+"""Making text, times and identifiers that come from outside fit for the archive."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+__all__ = [
+    "clean",
+    "digest",
+    "human_size",
+    "identifier",
+    "normalise_time",
+    "one_line",
+    "string",
+]
+
+#: An identifier is used in keys and in the state of a checkpoint; a longer one is damage.
+_MAX_IDENTIFIER = 128
+
+# Terminal colours, titles and links carry no text, and split words for the search index.
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
+# \x02 and \x03 mark found words in snippets. SQLite's own functions end a text at NUL.
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """``text`` without terminal sequences and control characters, other than white space;
+    halves of surrogate pairs become U+FFFD."""
+    if text.isprintable():
+        return text
+    text = _CONTROL.sub("", _TERMINAL.sub("", text))
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def string(value: object) -> str | None:
+    """A clean, stripped text; ``None`` for anything else, and for nothing but space."""
+    return clean(value).strip() or None if isinstance(value, str) else None
+
+
+def identifier(value: object) -> str | None:
+    """As :func:`string`, of bounded length: a digest stands for one that is too long."""
+    found = string(value)
+    return found if found is None or len(found) <= _MAX_IDENTIFIER else digest(found)
+
+
+def digest(value: str | bytes) -> str:
+    """32 hexadecimal digits that stand for ``value``."""
+    data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def normalise_time(value: object) -> str | None:
+    """ISO 8601 in any offset -> ``2026-02-11T05:53:33.335Z``; ``None`` if it is no time.
+
+    A time without an offset is taken for UTC.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def one_line(text: str, limit: int = 100) -> str | None:
+    """The first line that holds something, cut on a word at about ``limit`` characters."""
+    for line in text.splitlines():
+        words = " ".join(line[: limit * 10].split())
+        if not any(character.isalnum() for character in words):
+            continue
+        if len(words) <= limit:
+            return words
+        head = words[: limit + 1].rpartition(" ")[0]
+        # A language without spaces, or one long path: cut where it is.
+        return (head if len(head) > limit // 2 else words[:limit]).rstrip() + "…"
+    return None
+
+
+def human_size(count: int) -> str:
+    """Bytes for people: ``12.3 KB``."""
+    if count < 1000:
+        return f"{count} B"
+    size = count / 1000
+    for unit in ("KB", "MB"):
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
