@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
 from datasette import hookimpl
 from markupsafe import Markup
 
@@ -64,9 +65,7 @@ def get_metadata(datasette: Datasette) -> dict[str, Any]:
 
 
 @hookimpl(optionalhook=True)
-def permission_allowed(
-    datasette: Datasette, actor: compat.Actor, action: str
-) -> bool | None:
+def permission_allowed(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
     return compat.may_back_up(datasette, actor) if action == compat.BACKUP else None
 
 
@@ -120,9 +119,7 @@ def register_routes() -> list[tuple[str, views.View]]:
 
 
 @hookimpl
-def menu_links(
-    datasette: Datasette, actor: compat.Actor
-) -> Callable[[], Awaitable[links.Links]]:
+def menu_links(datasette: Datasette, actor: compat.Actor) -> Callable[[], Awaitable[links.Links]]:
     async def inner() -> links.Links:
         return await links.for_menu(datasette, actor)
 
@@ -150,3 +147,20 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
 def skip_csrf(datasette: Datasette, scope: dict[str, Any]) -> bool:
     # JSON requests have no form to hold a token; guard() has refused other sites by now.
     return is_ours(datasette, scope) and is_json(scope)
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    # Everything behind "glin" is left to our own command line, imported when it is used:
+    # this hook runs whenever datasette starts.
+    @cli.command(
+        name="glin",
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def glin(arguments: tuple[str, ...]) -> None:
+        """Archive your conversations with AI assistants"""
+        from ..cli import main
+
+        main(args=list(arguments), prog_name="datasette glin")
