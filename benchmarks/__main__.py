@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import sqlite_utils
@@ -88,16 +89,18 @@ def _searching(db: sqlite_utils.Database, raw: sqlite3.Connection) -> None:
     for word, share in MARKERS.items():
         total = search(db, word).total
         bare, ranked, newest = _medians(
-            lambda word=word: raw.execute(_BARE, [word]).fetchall(),
-            lambda word=word: search(db, word),
-            lambda word=word: search(db, word, sort="newest"),
+            partial(_bare, raw, word),
+            partial(search, db, word),
+            partial(search, db, word, sort="newest"),
         )
         name = f"a word in {share:.2%} of them".replace(".00%", "%")
         times = f"{bare:.2f} | {ranked:.2f} | {ranked / bare:.1f} | {newest:.2f}"
         print(f"| {name} | {total:,} | {times} |")
 
 
-_BARE = "select rowid from fts where fts match ? order by bm25(fts) limit 20"
+def _bare(raw: sqlite3.Connection, word: str) -> list[tuple[int]]:
+    sql = "select rowid from fts where fts match ? order by bm25(fts) limit 20"
+    return raw.execute(sql, [word]).fetchall()
 
 
 def _medians(*functions: Callable[[], object]) -> list[float]:

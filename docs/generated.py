@@ -30,6 +30,8 @@ _API = {
     "glin_datasette.search": "Searching",
     "glin_datasette.queries": "Canned queries",
     "glin_datasette.ingest": "Importing",
+    "glin_datasette.render": "Rendering",
+    "glin_datasette.export": "Exporting",
     "glin_datasette.models": "Values and reports",
     "glin_datasette.errors": "Errors",
     "glin_datasette.paths": "Places",
@@ -175,13 +177,16 @@ def api() -> str:
         parts.append(f"## {title}: `{module_name}`\n")
         for name in module.__all__:
             value = getattr(module, name)
+            # Told where it is defined, not where it is only passed on.
+            if not getattr(value, "__module__", module_name).startswith(("typing", module_name)):
+                continue
             parts += [f"### {name}\n", *_entry(name, value)]
     return "\n".join(parts)
 
 
 def _entry(name: str, value: Any) -> list[str]:
     if isinstance(value, type) and dataclasses.is_dataclass(value):
-        return [_markdown(inspect.getdoc(value)), _fields(value)]
+        return [_markdown(inspect.getdoc(value)), _fields(value), *_methods(value)]
     if isinstance(value, type) and issubclass(value, Exception):
         base = value.__mro__[1].__name__
         return [f"A kind of `{base}`. {_markdown(inspect.getdoc(value))}"]
@@ -208,15 +213,29 @@ def _signature(name: str, value: Any) -> str:
 
 
 def _fields(value: Any) -> str:
+    source = inspect.getsource(value)
     lines = []
     for field in dataclasses.fields(value):
+        if field.name.startswith("_"):
+            continue
         default = ""
         if field.default is not dataclasses.MISSING:
             default = f" = {field.default!r}"
         elif field.default_factory is not dataclasses.MISSING:
             default = f" = {field.default_factory()!r}"
+        if comment := re.search(rf"((?:^ +#: .*\n)+)^ +{field.name}:", source, re.MULTILINE):
+            lines += [f"# {line.strip(' #:')}" for line in comment[1].splitlines()]
         lines.append(f"{field.name}: {field.type}{default}")
     return "```python\n" + "\n".join(lines) + "\n```\n"
+
+
+def _methods(value: type) -> list[str]:
+    parts = []
+    for name, method in vars(value).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            signature = _signature(name, method)
+            parts += [f"```python\n{signature}\n```\n", _markdown(inspect.getdoc(method))]
+    return parts
 
 
 def _markdown(docstring: str | None) -> str:
