@@ -83,7 +83,7 @@ def recognise(datasette: Datasette) -> list[tuple[str, Path]]:
     for name, database in datasette.databases.items():
         if not database.path:
             continue
-        path = Path(database.path)
+        path = Path(database.path).absolute()
         try:
             if _opens_as_archive(path, mutable=database.is_mutable):
                 found.append((name, path))

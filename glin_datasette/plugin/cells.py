@@ -23,6 +23,8 @@ _FOUND, _FOUND_END = "\x02", "\x03"
 _LINK = Markup('<a href="{}">{}</a>')
 _OUTWARD = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>')
 
+#: What to see of the messages when reading a conversation.
+_READ_COLUMNS = ("ts", "role", "kind", "tool_name", "content")
 #: Columns that lead to the conversations that have the same value.
 _FILTERS = ("source", "repo_root")
 #: Columns that hold ids, in our tables and in what our queries return.
@@ -59,7 +61,7 @@ class _Cell:
 
     def url(self, table: str, **arguments: object) -> str:
         path = self.datasette.urls.table(self.database, table)
-        return f"{path}?{urlencode(arguments)}" if arguments else str(path)
+        return f"{path}?{urlencode(arguments, doseq=True)}"
 
     def row_url(self, table: str, row_id: int) -> str:
         return str(self.datasette.urls.row(self.database, table, str(row_id)))
@@ -73,7 +75,10 @@ class _Cell:
 
 
 def _id(cell: _Cell, value: Any, column: str) -> Markup | None:
-    # Where Datasette knows the foreign key, it shows the title of the other row too.
+    # Where Datasette knows the foreign key, it shows the title of the other row too. A
+    # message has no title; Datasette would show its id twice.
+    if isinstance(value, dict) and value["label"] == str(value["value"]):
+        value = value["value"]
     if isinstance(value, int):
         return _LINK.format(cell.row_url(_IDS[column], value), value)
     return None
@@ -83,7 +88,9 @@ def _title(cell: _Cell, value: Any, column: str) -> Markup | None:
     conversation = cell.get("id" if cell.table == "conversations" else "conversation_id")
     if not isinstance(conversation, int) or cell.table not in ("conversations", None):
         return None
-    messages = cell.url("messages", conversation_id=conversation, _sort="position")
+    messages = cell.url(
+        "messages", conversation_id=conversation, _sort="position", _col=_READ_COLUMNS
+    )
     return _LINK.format(messages, value if value else "(no title)")
 
 

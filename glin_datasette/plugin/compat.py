@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datasette import Forbidden, actor_matches_allow, hookspecs
+from markupsafe import Markup
 
 from ..queries import Query
 
@@ -100,9 +101,27 @@ def canned(query: Query) -> dict[str, Any]:
     return {
         "sql": query.sql,
         "title": query.title,
+        # Lists of queries show the first, the page of the query the second.
         "description": query.description,
+        "description_html": _described(query),
         "hide_sql": True,
     }
+
+
+def _described(query: Query) -> str:
+    text = Markup("<p>{}</p>").format(query.description)
+    if not query.params:
+        return str(text)
+    params = Markup().join(
+        Markup("<dt>{}</dt><dd>{}{}</dd>").format(
+            param.name, param.description, f" Empty: {param.default}." if param.default else ""
+        )
+        for param in query.params
+    )
+    more = Markup(
+        '<details class="glin-parameters"><summary>Parameters</summary><dl>{}</dl></details>'
+    )
+    return str(text + more.format(params))
 
 
 async def publish(

@@ -175,7 +175,9 @@ async def _shown(
     status: int = 200,
 ) -> Response:
     if not await allowed(datasette, request.actor, BACKUP, payload["database"]):
-        payload = _without_folder(payload, str(path.parent) + os.sep)
+        # SQLite follows symbolic links when it says where a file is.
+        for folder in {path.parent, path.resolve().parent}:
+            payload = _without_folder(payload, str(folder) + os.sep)
     if is_json(request.scope):
         return Response.json(payload, status=status)
     context = {
