@@ -13,6 +13,7 @@
     │   └── MigrationError     a schema step failed; it was rolled back
     ├── NotFound               no such conversation, message, tag, query or backup
     ├── ImportFailed           a transcript file that cannot be read at all
+    ├── ExportFailed           an export that cannot be written where it was asked for
     └── BackupError            a backup that cannot be made, verified or restored
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "ArchiveBusy",
     "ArchiveError",
     "BackupError",
+    "ExportFailed",
     "FilterError",
     "GlinError",
     "ImportFailed",
@@ -79,6 +81,10 @@ class NotFound(GlinError):
 
 class ImportFailed(GlinError):
     """A transcript file cannot be read at all."""
+
+
+class ExportFailed(GlinError):
+    """An export cannot be written where it was asked for."""
 
 
 class BackupError(GlinError):

@@ -20,25 +20,19 @@ from typing import Any
 
 import sqlite_utils
 
-from .errors import GlinError
+from .errors import ExportFailed
 from .importers.glin import FORMAT, VERSION
 from .models import Conversation, Message
 from .render import conversation_json, message_json
 from .storage import iter_messages
 
-__all__ = ["ExportFailed", "export_lines", "render_jsonl", "write_export"]
+__all__ = ["export_lines", "render_jsonl", "write_export"]
 
 #: Integer ids mean nothing in another archive, and the order of the lines is the position.
 _LOCAL = ("id", "parent_id", "conversation_id", "position")
 
 
-class ExportFailed(GlinError):
-    """The export cannot be written where it was asked for."""
-
-
-def export_lines(
-    db: sqlite_utils.Database, conversations: Iterable[Conversation]
-) -> Iterator[str]:
+def export_lines(db: sqlite_utils.Database, conversations: Iterable[Conversation]) -> Iterator[str]:
     """The export of these stored conversations, one line with its newline at a time."""
     yield _header()
     for conversation in conversations:

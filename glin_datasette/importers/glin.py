@@ -44,8 +44,6 @@ _CONVERSATION = (
     "parent_source_id", "relation", "title", "title_from", "started_at", "ended_at", "client",
     "transport", "model", "repo_root", "git_branch", "notes",
 )  # fmt: skip
-_MESSAGE = ("ts", "model", "tool_name", "tool_call_id")
-_COUNTS = ("token_in", "token_out", "token_cached")
 
 
 class GlinImporter:
@@ -152,8 +150,6 @@ def _message(record: dict[str, Any]) -> Message:
     is_error = record.get("is_error", False)
     if not isinstance(is_error, bool):
         raise ValueError("is_error: neither true nor false")
-    texts = {name: _text(record, name) for name in _MESSAGE}
-    counts = {name: _count(record, name) for name in _COUNTS}
     return Message(
         role=_required(record, "role"),  # type: ignore[arg-type]
         kind=_required(record, "kind"),  # type: ignore[arg-type]
@@ -162,8 +158,13 @@ def _message(record: dict[str, Any]) -> Message:
         is_error=is_error,
         refs=_refs(record),
         tags=_tags(record),
-        **texts,
-        **counts,
+        ts=_text(record, "ts"),
+        model=_text(record, "model"),
+        tool_name=_text(record, "tool_name"),
+        tool_call_id=_text(record, "tool_call_id"),
+        token_in=_count(record, "token_in"),
+        token_out=_count(record, "token_out"),
+        token_cached=_count(record, "token_cached"),
     )
 
 

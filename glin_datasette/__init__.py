@@ -1,0 +1,155 @@
+"""A local, private archive of conversations with AI assistants.
+
+::
+
+    import glin_datasette as glin
+
+    with glin.get_db() as db:
+        for conversation in glin.query_conversations(db, glin.Filters(tag=("bug",))):
+            print(conversation.title)
+
+What is named here is the public API; it is loaded when it is first used. Searching is
+:func:`glin_datasette.search.search`, rendering :mod:`glin_datasette.render`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import (
+        ArchiveBusy,
+        ArchiveError,
+        BackupError,
+        ExportFailed,
+        FilterError,
+        GlinError,
+        ImportFailed,
+        MigrationError,
+        NewerArchive,
+        NotAnArchive,
+        NotFound,
+        ReadOnlyArchive,
+        UsageError,
+    )
+    from .export import export_lines, write_export
+    from .ingest import import_paths
+    from .models import (
+        BackupReport,
+        Check,
+        Conversation,
+        Filters,
+        HealthReport,
+        Hit,
+        ImportReport,
+        Message,
+        Ref,
+        RestoreReport,
+        SearchResult,
+        Stats,
+        TagCount,
+    )
+    from .storage import (
+        MigrationReport,
+        backup_db,
+        check,
+        delete_conversation,
+        get_conversation,
+        get_db,
+        init_db,
+        insert_conversation,
+        insert_message,
+        iter_messages,
+        link_message_ref,
+        list_backups,
+        list_tags,
+        migrate_db,
+        query_conversations,
+        query_messages,
+        restore_db,
+        stats,
+        tag_conversation,
+        tag_message,
+        untag_conversation,
+        untag_message,
+        verify_backup,
+    )
+
+    __version__: str
+
+__all__ = [
+    "ArchiveBusy",
+    "ArchiveError",
+    "BackupError",
+    "BackupReport",
+    "Check",
+    "Conversation",
+    "ExportFailed",
+    "FilterError",
+    "Filters",
+    "GlinError",
+    "HealthReport",
+    "Hit",
+    "ImportFailed",
+    "ImportReport",
+    "Message",
+    "MigrationError",
+    "MigrationReport",
+    "NewerArchive",
+    "NotAnArchive",
+    "NotFound",
+    "ReadOnlyArchive",
+    "Ref",
+    "RestoreReport",
+    "SearchResult",
+    "Stats",
+    "TagCount",
+    "UsageError",
+    "__version__",
+    "backup_db",
+    "check",
+    "delete_conversation",
+    "export_lines",
+    "get_conversation",
+    "get_db",
+    "import_paths",
+    "init_db",
+    "insert_conversation",
+    "insert_message",
+    "iter_messages",
+    "link_message_ref",
+    "list_backups",
+    "list_tags",
+    "migrate_db",
+    "query_conversations",
+    "query_messages",
+    "restore_db",
+    "stats",
+    "tag_conversation",
+    "tag_message",
+    "untag_conversation",
+    "untag_message",
+    "verify_backup",
+    "write_export",
+]
+
+#: The cheap ones first: a program that only catches errors loads no database library.
+_HOMES = ("errors", "models", "storage", "ingest", "export")
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("glin-datasette")
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f".{home}", __name__)
+            if name in module.__all__:
+                value: object = getattr(module, name)
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
