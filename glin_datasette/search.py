@@ -97,13 +97,14 @@ def quote(value: str) -> str:
 
 def unparse(filters: Filters) -> str:
     """The text that :func:`parse` reads as ``filters``."""
-    parts = [filters.text] if filters.text else []
+    parts = []
     for sign, said in (("", filters), ("-", filters.exclude)):
         for name in OPERATORS if said else ():
             value = getattr(said, name)
             values = (value,) if isinstance(value, str) else value or ()
             parts += [f"{sign}{name}:{quote(str(value))}" for value in values]
-    return " ".join(parts)
+    # Last, because a quote that is never closed runs to the end.
+    return " ".join([*parts, filters.text] if filters.text else parts)
 
 
 def search(
@@ -200,10 +201,12 @@ def _filters(words: str, said: dict[str, list[str]]) -> Filters:
             raise ValueError
     except ValueError:
         raise FilterError("conversation: takes the number of a conversation") from None
-    return Filters(
+    filters = Filters(
         text=words,
         since=max(since, default=None),
         until=min(until, default=None),
         conversation=conversations,
-        **{name: tuple(values) for name, values in said.items()},
     )
+    # What is left are the operators that take any text.
+    texts: dict[str, Any] = {name: tuple(values) for name, values in said.items()}
+    return dataclasses.replace(filters, **texts)

@@ -46,4 +46,5 @@ from (
 ) as f
   cross join messages as m on m.id = f.message_id
   cross join conversations as c on c.id = m.conversation_id
-order by f.score desc, m.ts desc, m.id desc
+-- Equal ranks stay in the order of the inner query, so that pages hold every hit once.
+order by f.score desc, iif(f.score is null, m.ts, null) desc, iif(f.score is null, -m.id, m.id)

@@ -6,7 +6,7 @@ Any text at all is a valid query::
     "a phrase"     these words in this order; an unclosed quote runs to the end
     prefix*        words that begin like that
     a OR b         either; binds tighter than the space: x a OR b is x and (a or b)
-    -word          not that
+    -word          not that; --word is a word, as the option of a command
 
 Most of it becomes an FTS5 expression. What the index cannot know is looked for in the
 text itself: words of scripts that are written without spaces, which FTS5 would take for
@@ -29,7 +29,7 @@ MARK_START, MARK_END = "\x02", "\x03"
 _MAX_TERMS = 64
 _MAX_TERM_LENGTH = 1000
 
-_TERM = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>\*)?')
+_TERM = re.compile(r'(?P<no>-(?!-))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>\*)?')
 
 # Han, Kana, Hangul, Thai, Lao, Khmer, Burmese: written without spaces between words, or
 # (Hangul) with endings grown onto them.

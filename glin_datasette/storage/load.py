@@ -194,6 +194,7 @@ class Loader:
         rows: list[list[object]] = []
         refs: list[tuple[int, str, str]] = []
         tagged: list[tuple[int, str]] = []
+        changed: list[tuple[int, Message]] = []
         for waiting in self._batch:
             target, message = waiting.target, waiting.message
             row_id, others = None, None
@@ -219,9 +220,7 @@ class Loader:
                 if message.sort_ts and message.sort_ts != message.ts:
                     self._sort_ts[row_id] = message.sort_ts
             else:
-                if row_id >= self._first_id:
-                    self._index()  # The update trigger needs the row to be in the index.
-                update_message(self.db, row_id, message)
+                changed.append((row_id, message))
             refs += [(row_id, ref.type, ref.value) for ref in message.refs]
             tagged += [(row_id, tag) for tag in message.tags]
         columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS)
@@ -229,6 +228,10 @@ class Loader:
             f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
             rows,
         )
+        if any(row_id >= self._first_id for row_id, _ in changed):
+            self._index()  # The update trigger needs the old text to be in the index.
+        for row_id, message in changed:
+            update_message(self.db, row_id, message)
         self.db.conn.executemany("insert or ignore into message_refs values (?, ?, ?)", refs)
         for message_id, tag in tagged:
             tag_message(self.db, message_id, tag)
