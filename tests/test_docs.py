@@ -86,9 +86,9 @@ def test_every_command_and_option_is_documented(names: tuple[str, ...]) -> None:
 
 
 def test_the_readme_lists_every_command() -> None:
-    text = read("README.md")
-    top = [names[0] for names in COMMANDS if len(names) == 1]
-    assert [name for name in top if not re.search(rf"`(glin-datasette )?{name}\b", text)] == []
+    codes = code_of(read("README.md"))
+    named = {word for code in codes for word in re.findall(r"^(?:glin-datasette )?(\w+)", code)}
+    assert {names[0] for names in COMMANDS if len(names) == 1} - named == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -123,7 +123,7 @@ def test_every_table_column_and_index_is_documented(tmp_path: Path) -> None:
         rows = conn.execute(
             "select type, name, tbl_name from sqlite_master"
             " where name not like 'sqlite^_%' escape '^' and name not like '^_%' escape '^'"
-            " and name not glob 'messages_fts_*'"
+            " and name not glob 'messages_fts_*' and tbl_name not glob '_sqlite_*'"
         ).fetchall()
         columns = {
             table: [row[1] for row in conn.execute(f"pragma table_info([{table}])")]
@@ -144,10 +144,9 @@ def test_every_table_column_and_index_is_documented(tmp_path: Path) -> None:
 
 def test_every_column_says_what_it_holds() -> None:
     grids = re.findall(r"^\| column .+?\n\n", read("docs/schema.md"), re.MULTILINE | re.DOTALL)
-    rows = [line for grid in grids for line in grid.strip().splitlines()[2:]]
+    rows = [line.split("|") for grid in grids for line in grid.strip().splitlines()[2:]]
     assert len(rows) > 40
-    assert [row for row in rows if not row.rstrip(" |").split("|")[-1].strip()] == []
-    assert [row for row in rows if row.count(" | ") < 3] == []
+    assert [cells[1].strip() for cells in rows if not cells[4].strip()] == []
 
 
 def test_every_canned_query_is_documented() -> None:
@@ -289,7 +288,7 @@ README_SCRIPTS = code_blocks(read("README.md"), "sh")
 
 def test_the_readme_has_its_tours() -> None:
     for command in ("glin-datasette", "curl", "sqlite-utils"):
-        assert any(script.startswith(command) for script in README_SCRIPTS)
+        assert any(command in script for script in README_SCRIPTS)
 
 
 @pytest.mark.parametrize("script", README_SCRIPTS, ids=lambda script: script.split()[0])
