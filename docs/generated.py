@@ -190,7 +190,8 @@ def _entry(name: str, value: Any) -> list[str]:
     if isinstance(value, type) and issubclass(value, Exception):
         base = value.__mro__[1].__name__
         return [f"A kind of `{base}`. {_markdown(inspect.getdoc(value))}"]
-    if inspect.isfunction(value) or inspect.isclass(value):
+    # A cached function is one, too.
+    if inspect.isclass(value) or inspect.isfunction(inspect.unwrap(value)):
         return [f"```python\n{_signature(name, value)}\n```\n", _markdown(inspect.getdoc(value))]
     if choices := get_args(value):
         return [f"One of {', '.join(f'`{choice}`' for choice in choices)}.\n"]
