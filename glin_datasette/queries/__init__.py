@@ -9,7 +9,8 @@ A file begins with a header of SQL comments::
 
 Each ``param`` line names a parameter, says what it is and, after a second ``|``, the
 value that an empty one stands for: Datasette's forms send an empty text for what nobody
-filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`.
+filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`; a line
+``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ from importlib.resources import files
 
 from ..models import Filters
 from . import filters as _filters
+from . import text as _text
 
 __all__ = ["Param", "Query", "load", "names"]
 
 _HEADER = re.compile(r"^-- (title|description|param): *(.*)$")
-_FILTERS = re.compile(r"^ *-- filters$", re.MULTILINE)
+_PLACE = re.compile(r"^ *-- (filters|unindexed)$", re.MULTILINE)
+
+# The text of a message is fetched only where a query needs it.
+_UNINDEXED = "and glin_contains(glin_rest(:q), m.content)"
+_UNINDEXED_IF_ANY = "and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))"
 
 _FILTER_PARAMS = {
     "tag": "A tag of the message or of its conversation.",
@@ -67,11 +73,13 @@ class Query:
         Search runs this: the plan is then free to use what is asked for.
         """
         sql, params = _filters.where(filters)
-        return self._complete(sql), params
+        unindexed = _UNINDEXED if _text.rest(filters.text) else ""
+        return self._complete(sql.lstrip("\n"), unindexed), params
 
-    def _complete(self, filters: str) -> str:
+    def _complete(self, filters: str, unindexed: str) -> str:
+        places = {"filters": filters, "unindexed": unindexed}
         # A function as replacement: the SQL has backslashes.
-        return _FILTERS.sub(lambda _: filters.lstrip("\n"), self._body)
+        return _PLACE.sub(lambda found: places[found[1]], self._body)
 
 
 @functools.cache
@@ -108,10 +116,12 @@ def load(name: str) -> Query:
         else:
             params.append(Param(*(part.strip() for part in found[2].split("|"))))
     body = "\n".join(lines[header:]).strip()
-    if _FILTERS.search(body):
+    if "-- filters" in body:
         params += [Param(name, text) for name, text in _FILTER_PARAMS.items()]
     query = Query(name, title, description, tuple(params), "", body)
-    sql = _with_defaults(query._complete(_filters.optional()), query.params)
+    sql = _with_defaults(
+        query._complete(_filters.optional().lstrip("\n"), _UNINDEXED_IF_ANY), query.params
+    )
     return Query(name, title, description, query.params, sql, body)
 
 

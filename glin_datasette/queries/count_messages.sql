@@ -6,12 +6,12 @@ select sum(n) as total from (
   from messages_fts
     cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
   where messages_fts match coalesce(glin_match(:q), '""')
-    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- unindexed
     -- filters
   union all
   select count(*) as n
   from messages as m
   where glin_match(:q) is null
-    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- unindexed
     -- filters
 )

@@ -19,7 +19,7 @@ from (
     and messages_fts.rowid >= coalesce((
       select w.rowid from messages_fts as w where w.messages_fts match coalesce(glin_match(:q), '""')
       order by w.rowid desc limit 1 offset :window), 0)
-    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- unindexed
     -- filters
     order by score desc limit :size offset :skip
   )
@@ -30,7 +30,7 @@ from (
     from messages_fts
       cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
     where :sort = 'newest' and messages_fts match coalesce(glin_match(:q), '""')
-    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- unindexed
     -- filters
     order by m.ts desc, m.id desc limit :size offset :skip
   )
@@ -39,7 +39,7 @@ from (
     select m.id as message_id, null as score, glin_snippet(:q, m.content) as snippet
     from messages as m
     where glin_match(:q) is null
-    and (glin_rest(:q) is null or glin_contains(glin_rest(:q), m.content))
+    -- unindexed
     -- filters
     order by m.ts desc, m.id desc limit :size offset :skip
   )

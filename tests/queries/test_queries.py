@@ -1,0 +1,188 @@
+"""The canned queries: what each one gives, empty parameters and hostile ones included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlite_utils
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from glin_datasette.models import Conversation, Filters, Message, Ref
+from glin_datasette.queries import load, names
+from glin_datasette.queries.filters import PREDICATES
+from glin_datasette.queries.text import register_functions
+from glin_datasette.storage import insert_conversation, insert_message
+
+HASH = "abcdef1" + "0" * 33
+
+
+@pytest.fixture
+def filled(db: sqlite_utils.Database) -> sqlite_utils.Database:
+    first = insert_conversation(
+        db,
+        Conversation(
+            source="claude-code", source_id="1", title="The parser", repo_root="/src/glin",
+            tags=("work",),
+        ),
+    )  # fmt: skip
+    second = insert_conversation(db, Conversation(source="codex", source_id="2", title="Other"))
+    insert_message(db, first, Message(role="user", content="parser one", ts="2026-01-01T10:00"))
+    insert_message(
+        db,
+        first,
+        Message(
+            role="assistant", content="parser two", ts="2026-02-01T10:00", model="opus",
+            token_in=7, token_out=3, token_cached=5,
+            refs=(Ref("file", "src/a.py"), Ref("commit", HASH)),
+        ),
+    )  # fmt: skip
+    insert_message(
+        db,
+        second,
+        Message(
+            role="tool", content="three", ts="2026-03-01T10:00", tags=("bug",),
+            refs=(Ref("file", "src/a.py"), Ref("commit", HASH[:7])),
+        ),
+    )  # fmt: skip
+    register_functions(db.conn)
+    return db
+
+
+def run(db: sqlite_utils.Database, name: str, **params: object) -> list[dict[str, Any]]:
+    query = load(name)
+    assert set(params) <= {p.name for p in query.params}
+    cursor = db.execute(query.sql, {**{p.name: "" for p in query.params}, **params})
+    return [dict(zip([c[0] for c in cursor.description], row, strict=True)) for row in cursor]
+
+
+RESULTS: list[tuple[str, dict[str, object], str, list[object]]] = [
+    ("search_messages", {}, "message_id", [3, 2, 1]),
+    ("search_messages", {"q": "parser"}, "message_id", [1, 2]),
+    ("search_messages", {"q": "parser", "sort": "newest"}, "message_id", [2, 1]),
+    ("search_messages", {"q": "parser", "role": "user"}, "message_id", [1]),
+    ("search_messages", {"q": "parser", "size": "1"}, "message_id", [1]),
+    ("search_messages", {"tag": "bug"}, "message_id", [3]),
+    ("search_messages", {"since": "2026-02", "until": "2026-02"}, "message_id", [2]),
+    ("scan_messages", {"q": "parser"}, "message_id", [2, 1]),
+    ("scan_messages", {"q": "-parser"}, "message_id", [3]),
+    ("scan_messages", {}, "message_id", [3, 2, 1]),
+    ("count_messages", {}, "total", [3]),
+    ("count_messages", {"q": "parser"}, "total", [2]),
+    ("count_messages", {"q": "parser", "model": "opus"}, "total", [1]),
+    ("count_messages", {"q": "nothing"}, "total", [0]),
+    ("search_conversations", {}, "conversation_id", [2, 1]),
+    ("search_conversations", {"q": "two"}, "conversation_id", [1]),
+    ("search_conversations", {"q": "oth"}, "conversation_id", [2]),
+    ("recent", {}, "conversation_id", [2, 1]),
+    ("recent", {"size": "1"}, "messages", [1]),
+    ("by_tag", {}, "tags", ["bug", "work"]),
+    ("by_tag", {"tag": "BUG"}, "conversation_id", [2]),
+    ("by_tag", {"tag": "none"}, "conversation_id", []),
+    ("by_date", {}, "conversation_id", [2, 1]),
+    ("by_date", {"since": "2026-01-15", "until": "2026-01-20"}, "conversation_id", [1]),
+    ("by_date", {"since": "2026-03-01"}, "conversation_id", [2]),
+    ("by_commit", {}, "message_id", [3, 2]),
+    ("by_commit", {"commit": "ABCDEF1"}, "message_id", [2, 3]),
+    ("by_commit", {"commit": HASH}, "message_id", [2, 3]),
+    ("by_commit", {"commit": "abcdef11"}, "message_id", [3]),
+    ("by_commit", {"commit": "bbbb"}, "message_id", []),
+    ("by_file", {}, "message_id", [3, 2]),
+    ("by_file", {"file": "a.py"}, "message_id", [3, 2]),
+    ("by_file", {"file": "src"}, "message_id", [3, 2]),
+    ("by_file", {"file": "py"}, "message_id", []),
+    ("activity_by_day", {}, "day", ["2026-03-01", "2026-02-01", "2026-01-01"]),
+    ("activity_by_day", {"since": "2026-02", "until": "2026-02"}, "messages", [1]),
+    ("tag_counts", {}, "tag", ["bug", "work"]),
+    ("tokens_by_model", {}, "token_in", [7]),
+    ("tokens_by_model", {"model": "opus"}, "month", ["2026-02"]),
+    ("tokens_by_model", {"model": "none"}, "month", []),
+    ("discussed_files", {}, "messages", [1, 1]),
+    ("discussed_files", {"repo": "glin"}, "file", ["src/a.py"]),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "column", "expected"), RESULTS)
+def test_what_each_query_gives(
+    filled: sqlite_utils.Database,
+    name: str,
+    params: dict[str, object],
+    column: str,
+    expected: list[object],
+) -> None:
+    assert [row[column] for row in run(filled, name, **params)] == expected
+
+
+def test_every_query_is_tested_and_described() -> None:
+    assert {name for name, *_ in RESULTS} == set(names())
+    for name in names():
+        query = load(name)
+        assert query.title
+        assert query.description.endswith(".")
+        assert all(p.description for p in query.params)
+        assert len({p.name for p in query.params}) == len(query.params)
+
+
+def test_no_such_query() -> None:
+    with pytest.raises(KeyError):
+        load("../secrets")
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_empty_archive_gives_nothing(db: sqlite_utils.Database, name: str) -> None:
+    register_functions(db.conn)
+    rows = run(db, name)
+    assert rows in ([], [{"total": 0}])
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    data=st.data(),
+    name=st.sampled_from(names()),
+    value=st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    | st.sampled_from(["'", "0", "-1", "99999999999999999999", "' or 1=1 --", "%", "1e400"]),
+)
+def test_any_value_is_only_a_value(
+    filled: sqlite_utils.Database, data: st.DataObject, name: str, value: str
+) -> None:
+    params = load(name).params
+    if params:
+        run(filled, name, **{data.draw(st.sampled_from(params)).name: value})
+
+
+def test_search_and_canned_query_filter_alike(filled: sqlite_utils.Database) -> None:
+    values = {
+        "tag": "work", "source": "codex", "role": "user", "kind": "text", "model": "opus",
+        "repo": "glin", "file": "a.py", "commit": HASH, "since": "2026-02", "until": "2026-02",
+    }  # fmt: skip
+    assert set(values) == set(PREDICATES)
+    for name, value in values.items():
+        filters = Filters(**{name: value if name in ("since", "until") else (value,)})  # type: ignore[arg-type]
+        sql, params = load("scan_messages").filtered(filters)
+        found = filled.execute(sql, {**params, "q": "", "size": 50, "skip": 0}).fetchall()
+        canned = run(filled, "scan_messages", **{name: value})
+        assert [row[0] for row in found] == [row["message_id"] for row in canned]
+        assert found, name
+
+
+SHAPES = [
+    (name, filters)
+    for name in ("search_messages", "count_messages")
+    for filters in (Filters(), Filters(role=("user",), since="2026"), Filters(tag=("a",)))
+]
+
+
+@pytest.mark.parametrize(("name", "filters"), SHAPES)
+def test_search_filters_in_the_narrow_index(
+    filled: sqlite_utils.Database, name: str, filters: Filters
+) -> None:
+    sql, params = load(name).filtered(filters)
+    values = {**params, "q": "parser", "sort": "rank", "size": 5, "skip": 0, "window": 10}
+    plan = [row[3] for row in filled.execute(f"explain query plan {sql}", values)]
+    narrow = [step for step in plan if "idx_messages_narrow" in step]
+    assert len(narrow) == (2 if name == "search_messages" else 1)
+    assert all("COVERING INDEX" in step and "id=?" in step for step in narrow)
+    assert not [step for step in plan if "MATERIALIZE" in step]

@@ -1,0 +1,238 @@
+"""Importing files: incremental, whole files or nothing, and every problem named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from glin_datasette.errors import NotFound
+from glin_datasette.ingest import import_paths
+from glin_datasette.search import search
+from glin_datasette.storage import check, get_db, iter_messages, query_conversations, stats
+
+
+def record(n: int, text: str | None = None, session: str = "s1", **more: object) -> str:
+    return (
+        json.dumps(
+            {
+                "type": "user",
+                "uuid": f"{session}-{n}",
+                "parentUuid": f"{session}-{n - 1}" if n else None,
+                "sessionId": session,
+                "timestamp": f"2026-02-01T10:{n // 60 % 60:02}:{n % 60:02}.000Z",
+                "cwd": "/src/project",
+                "version": "2.1.0",
+                "message": {"role": "user", "content": text or f"prompt number {n}"},
+                **more,
+            }
+        )
+        + "\n"
+    )
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Path:
+    file = tmp_path / "projects" / "-src-project" / "s1.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("".join(record(n) for n in range(10)))
+    return file
+
+
+def test_again_is_one_stat_and_changes_nothing(db: sqlite_utils.Database, transcript: Path) -> None:
+    first = import_paths(db, [transcript])
+    assert (first.files, first.conversations, first.messages, first.unchanged) == (1, 1, 10, 0)
+    before = list(db.conn.iterdump())
+    again = import_paths(db, [transcript.parent.parent])
+    assert (again.files, again.unchanged, again.messages) == (1, 1, 0)
+    assert list(db.conn.iterdump()) == before
+
+
+def test_a_grown_file_is_read_from_where_it_ended(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    import_paths(db, [transcript])
+    ended = transcript.stat().st_size
+    assert db.execute("select offset from import_files").fetchone()[0] == ended
+    with transcript.open("a") as file:
+        file.write(record(10) + record(11))
+    report = import_paths(db, [transcript])
+    assert (report.messages, report.conversations, report.unchanged) == (2, 0, 0)
+    assert [m.source_id for m in iter_messages(db, 1)] == [f"s1-{n}" for n in range(12)]
+
+
+def test_a_rewritten_file_is_read_again_without_duplicates(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    import_paths(db, [transcript])
+    lines = [record(n) for n in range(12)]
+    lines[3] = record(3, "said otherwise, and at another length")
+    transcript.write_text("".join(lines))
+    assert import_paths(db, [transcript]).messages == 2
+    assert search(db, "otherwise").total == 1
+    assert stats(db).messages == 12
+
+
+def test_a_moved_file_adds_nothing(db: sqlite_utils.Database, transcript: Path) -> None:
+    import_paths(db, [transcript])
+    moved = transcript.rename(transcript.with_name("moved.jsonl"))
+    assert import_paths(db, [moved]).messages == 0
+    assert len(query_conversations(db)) == 1
+
+
+def test_a_torn_last_line_waits_for_its_rest(db: sqlite_utils.Database, transcript: Path) -> None:
+    torn = record(10)
+    with transcript.open("a") as file:
+        file.write(torn[:40])
+    report = import_paths(db, [transcript])
+    assert (report.messages, report.skipped) == (10, 1)
+    assert (report.errors[0].path, report.errors[0].line) == (str(transcript), 11)
+    with transcript.open("a") as file:
+        file.write(torn[40:])
+    report = import_paths(db, [transcript])
+    assert (report.messages, report.skipped, report.errors) == (1, 0, ())
+    assert db.execute("select skipped from import_files").fetchone()[0] == 0
+
+
+def test_damage_is_named_with_file_and_line_and_its_neighbours_kept(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    lines = [record(n).encode() for n in range(6)]
+    lines[1] = b"this is not JSON\n"
+    lines[3] = lines[3].replace(b"prompt", b"pro\xffmpt")
+    transcript.write_bytes(b"".join(lines) + b'{"type": "never-seen-before"}\n')
+    report = import_paths(db, [transcript])
+    assert {(p.path, p.line) for p in report.errors} == {(str(transcript), 2), (str(transcript), 4)}
+    assert report.unknown == {"never-seen-before": 1}
+    assert (report.messages, report.skipped) == (4, 3)
+    assert "2 records" in next(c.detail for c in check(db).checks if c.name == "imports")
+
+
+def test_one_bad_file_does_not_stop_the_others(db: sqlite_utils.Database, transcript: Path) -> None:
+    (transcript.parent / "notes.jsonl").write_text("not a transcript\n")
+    (transcript.parent / "empty.jsonl").touch()
+    (transcript.parent / "gone.jsonl").symlink_to(transcript.parent / "nowhere")
+    report = import_paths(db, [transcript.parent])
+    assert (report.messages, report.conversations) == (10, 1)
+
+
+def test_a_named_file_of_no_known_format_is_an_error(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Sir or Madam")
+    (problem,) = import_paths(db, [file]).errors
+    assert (problem.path, "no known format" in problem.error) == (str(file), True)
+    with pytest.raises(NotFound, match=r"none\.jsonl"):
+        import_paths(db, [tmp_path / "none.jsonl"])
+
+
+def test_the_known_places_of_this_machine(
+    db: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert import_paths(db).files == 0
+    folder = tmp_path / "claude" / "projects" / "-src"
+    folder.mkdir(parents=True)
+    (folder / "s1.jsonl").write_text(record(0))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    assert import_paths(db).messages == 1
+
+
+def test_a_continued_session_shares_its_beginning(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    copied = [record(n).replace('"sessionId": "s1"', '"sessionId": "s0"') for n in range(10)]
+    later = transcript.with_name("s0.jsonl")
+    later.write_text("".join(copied) + record(99, session="s0"))
+    os.utime(transcript, (1_000_000, 1_000_000))
+    report = import_paths(db, [transcript.parent])
+    assert (report.conversations, report.messages) == (2, 11)
+    fork = next(c for c in query_conversations(db) if c.source_id == "s0")
+    assert (fork.relation, fork.parent_source_id) == ("fork", "s1")
+
+
+def test_progress_is_told_for_every_file(db: sqlite_utils.Database, transcript: Path) -> None:
+    transcript.with_name("s2.jsonl").write_text(record(0, session="s2"))
+    told: list[tuple[int, int]] = []
+    import_paths(db, [transcript.parent], progress=lambda done, all_, _: told.append((done, all_)))
+    assert told == [(1, 2), (2, 2)]
+
+
+IMPORT = (
+    "import sys; from pathlib import Path; from glin_datasette.storage import get_db;"
+    "from glin_datasette.ingest import import_paths;"
+    "print('ready', flush=True); import_paths(get_db(sys.argv[1]), [Path(sys.argv[2])])"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is of POSIX")
+def test_a_killed_import_keeps_whole_files_and_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "projects"
+    folder.mkdir()
+    for s in range(8):
+        (folder / f"s{s}.jsonl").write_text(
+            "".join(record(n, "some words " * 50, session=f"s{s}") for n in range(400))
+        )
+    path = tmp_path / "glin.db"
+    for wait in (0.02, 0.08, 0.2, 0.4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", IMPORT, path, folder], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        with get_db(path) as db:
+            assert stats(db).messages == 400 * db.table("import_files").count
+            assert check(db, deep=True).status != "fail"
+    with get_db(path) as db:
+        import_paths(db, [folder])
+        assert stats(db).messages == 3200
+        assert search(db, "words").total == 3200
+
+
+def test_two_imports_at_once_import_once(tmp_path: Path, transcript: Path) -> None:
+    path = tmp_path / "glin.db"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", IMPORT, path, transcript.parent],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    for process in running:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    with get_db(path) as db:
+        assert stats(db).messages == 10
+        assert check(db, deep=True).status != "fail"
+
+
+def test_the_real_transcripts_import_cleanly(
+    db: sqlite_utils.Database, real_transcripts: Path
+) -> None:
+    folder = real_transcripts / "claude-code"
+    report = import_paths(db, [folder])
+    files = sorted(folder.rglob("*.jsonl"))
+    assert report.files == len(files) > 0
+    assert (report.skipped, report.errors, report.unknown) == (0, (), {})
+    assert report.messages > 1000
+    before = list(db.conn.iterdump())
+    assert import_paths(db, [folder]).unchanged == len(files)
+    # Read again from the beginning, the same records are the same rows.
+    db.execute("update import_files set size = 0, digest = ''")
+    assert import_paths(db, [folder]).messages == 0
+    after = list(db.conn.iterdump())
+    assert [line for line in after if "import_files" not in line] == [
+        line for line in before if "import_files" not in line
+    ]
+    assert check(db, deep=True).status != "fail"
