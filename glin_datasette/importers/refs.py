@@ -215,8 +215,12 @@ def urls(text: str) -> Iterator[Ref]:
 
     A user name and password in one are left out.
     """
-    for match in _URL.finditer(text[:_SCAN]):
+    text = text[:_SCAN]
+    at = 0
+    while match := _URL.search(text, at):
         url = _trimmed(match[0])
+        # Another address may follow without a space, as in `[a](https://…)[b](https://…)`.
+        at = match.start() + max(len(url), len("http://"))
         if len(url) > _MAX_URL:
             continue
         try:
