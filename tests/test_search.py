@@ -165,11 +165,16 @@ def test_beyond_the_window_the_newest_are_ranked_and_it_says_so(
         for n in range(12):
             # The oldest would rank best.
             content = "word " + "other " * n
-            loader.message("1", Message(role="user", content=content, source_id=str(n)))
+            role = "user" if n % 4 else "assistant"
+            loader.message("1", Message(role=role, content=content, source_id=str(n)))  # type: ignore[arg-type]
     result = search(db, "word")
     assert (result.total, result.ranked) == (12, "newest 10")
     assert "newest 10" in (result.notice or "")
-    assert result.hits[0].message_id == 2
+    assert [h.message_id for h in result.hits] == list(range(3, 13))
+    # The window is of those that pass the filters.
+    filtered = search(db, "word role:assistant")
+    assert (filtered.total, filtered.ranked) == (3, "all")
+    assert [h.message_id for h in filtered.hits] == [1, 5, 9]
     assert search(db, "word", sort="newest").ranked == "no"
     assert search(db, "role:user").ranked == "no"
 

@@ -4,7 +4,7 @@
 -- param: sort | rank or newest. | rank
 -- param: size | How many. | 50
 -- param: skip | How many to pass over. | 0
--- param: window | Only so many of the newest matches are ranked. | 20000
+-- param: window | Only so many of the newest matches are ranked; 0 ranks all. | 20000
 select f.message_id, c.id as conversation_id, c.title, c.source, c.repo_root,
   m.role, m.kind, m.ts, f.snippet, f.score
 from (
@@ -16,9 +16,14 @@ from (
       cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
     where :sort <> 'newest' and messages_fts match coalesce(glin_match(:q), '""')
     -- The rank of a word that is everywhere says little; ranking every match says it late.
-    and messages_fts.rowid >= coalesce((
-      select w.rowid from messages_fts as w where w.messages_fts match coalesce(glin_match(:q), '""')
-      order by w.rowid desc limit 1 offset :window), 0)
+    and messages_fts.rowid >= iif(:window < 1, 0, coalesce((
+      select messages_fts.rowid
+      from messages_fts
+        cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+      where messages_fts match coalesce(glin_match(:q), '""')
+    -- unindexed
+    -- filters
+      order by messages_fts.rowid desc limit 1 offset :window - 1), 0))
     -- unindexed
     -- filters
     order by score desc limit :size offset :skip
