@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,10 @@ def write_export(lines: Iterable[str], target: Path) -> None:
 
     :raises ExportFailed: if it cannot be written; nothing is left behind
     """
+    if target.exists() and not target.is_file():
+        # A device or a pipe would be replaced by a file.
+        raise ExportFailed(f"{target}: not a file; leave --output out to write to stdout")
+    target = target.resolve()
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     except OSError as ex:
@@ -92,9 +96,9 @@ def _lines(conversation: Conversation, messages: Iterable[Message]) -> Iterator[
     }
     ids = _GeneratedIds()
     for message in messages:
-        data = _portable(message_json(message))
-        data["source_id"] = message.source_id or ids.next(message)
-        yield _line(owner | data)
+        if message.source_id is None:
+            message = replace(message, source_id=ids.next(message))
+        yield _line(owner | _portable(message_json(message)))
 
 
 @dataclass(slots=True)
@@ -116,7 +120,7 @@ def _portable(data: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in data.items()
-        if name not in _LOCAL and value not in (None, [], False)
+        if name not in _LOCAL and value is not None and value is not False and value != []
     }
 
 
