@@ -67,7 +67,8 @@ def test_sqlite_utils_alone_builds_the_same_schema(
         check=True,
         capture_output=True,
     )
-    assert sqlite_utils.Database(other).schema == db.schema
+    with sqlite_utils.Database(other) as migrated:
+        assert migrated.schema == db.schema
     with get_db(other) as opened:
         assert version(opened) == 1
 
