@@ -75,7 +75,8 @@ class GlinImporter:
         end, number = start.offset, start.line
         for line in read_lines(path, start.offset, start.line):
             if line.record is None:
-                yield Skipped(line.number, line.error or "not usable")
+                if line.error is not None:
+                    yield Skipped(line.number, line.error)
                 if line.torn:
                     break
             else:

@@ -25,8 +25,9 @@ class BadLine(ValueError):
 class Line:
     """One line. ``number`` counts from 1, ``end`` is the byte after it.
 
-    ``record`` is ``None`` if ``error`` says why there is none. ``torn`` marks a last line
-    that is still being written, or was cut off: it may be whole at the next reading.
+    ``record`` is ``None`` if ``error`` says why there is none, or the line is blank.
+    ``torn`` marks a last line that is still being written, or was cut off: it may be whole
+    at the next reading.
     """
 
     number: int
@@ -40,7 +41,7 @@ class Line:
 def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
     """The lines of a file from byte ``offset`` on, where ``line`` lines came before.
 
-    Blank lines are passed over. Holds one line in memory, and never more than
+    Holds one line in memory, and never more than
     :data:`MAX_LINE` bytes of it.
 
     :raises OSError: if the file cannot be read
@@ -54,11 +55,10 @@ def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
                 line -= 1
         while True:
             raw, end, terminated = _next_line(file)
-            if not raw and end == offset:
+            if raw == b"":
                 return
-            offset = end
             line += 1
-            yield from _read_line(raw, line, end, terminated)
+            yield _line(raw, line, end, terminated)
 
 
 def _next_line(file: BinaryIO) -> tuple[bytes | None, int, bool]:
@@ -76,18 +76,17 @@ def _next_line(file: BinaryIO) -> tuple[bytes | None, int, bool]:
     return None, file.tell(), ends
 
 
-def _read_line(raw: bytes | None, number: int, end: int, terminated: bool) -> Iterator[Line]:
+def _line(raw: bytes | None, number: int, end: int, terminated: bool) -> Line:
     if raw is None:
         error = f"longer than {MAX_LINE // 1024 // 1024} MiB"
-        yield Line(number, end, b"", None, error, torn=not terminated)
-        return
+        return Line(number, end, b"", None, error, torn=not terminated)
     if not raw.strip():
-        return
+        return Line(number, end, raw, None, torn=not terminated)
     try:
-        yield Line(number, end, raw, decode(raw))
+        return Line(number, end, raw, decode(raw))
     except BadLine as problem:
         error = str(problem) if terminated else f"cut off: {problem}"
-        yield Line(number, end, raw, None, error, torn=not terminated)
+        return Line(number, end, raw, None, error, torn=not terminated)
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -105,7 +104,8 @@ def decode(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as problem:
         raise BadLine(f"not UTF-8 at byte {problem.start + 1}") from None
     except json.JSONDecodeError as problem:
-        raise BadLine(f"not JSON: {problem.msg} at column {problem.colno}") from None
+        what = problem.msg.removesuffix(" at")
+        raise BadLine(f"not JSON: {what} at column {problem.colno}") from None
     except ValueError:
         raise BadLine("not JSON: holds a number that is too long") from None
     except RecursionError:

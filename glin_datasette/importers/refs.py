@@ -134,7 +134,8 @@ _BRANCH = re.compile(r"^[*+ ] [\w./-]{1,100} +([0-9a-f]{7,40}) +\S", re.MULTILIN
 _ALONE = re.compile(r"^([0-9a-f]{7,40})$", re.MULTILINE)
 
 _SPOKEN = re.compile(
-    r"\b(?:commits?|committed(?: as)?|commit hash|revision|cherry-pick(?:ed)?|revert(?:ed|s)?)"
+    r"\b(?:commits?|committed(?: as)?|commit hash|revision|cherry-pick(?:ed)?|revert(?:ed|s)?"
+    r"|(?:added|done|fixed|introduced|landed|merged) (?:as|by|in))"
     rf"(?: (?:is|was|at|in))?:?\s{{1,3}}[`'\"(\[*]{{0,3}}({_HASH})"
     rf"((?:[`'\")\]*]{{0,3}}(?:,| and|, and| or)\s[`'\"(\[*]{{0,3}}{_HASH}){{0,20}})",
     re.IGNORECASE,

@@ -274,7 +274,7 @@ def test_an_image_leaves_a_note_and_not_its_bytes(tmp_path: Path) -> None:
             "/review 12 now",
             "/review 12 now",
         ),
-        ("<command-name> is a tag?", "user", "<command-name> is a tag?", "<command-name> is a tag?"),
+        ("<command-name> as text?", "user", None, "<command-name> as text?"),
         ("<local-command-stdout>out</local-command-stdout>", "system", "out", None),
         ("<local-command-stderr>err</local-command-stderr>", "system", "err", None),
         ("<bash-input>ls</bash-input>", "user", "! ls", "! ls"),

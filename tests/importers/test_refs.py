@@ -107,6 +107,7 @@ def test_mentioned_files(text: str, expected: list[str]) -> None:
         ("committed as 3f1c9ab", ["3f1c9ab"]),
         ("reverted 3f1c9ab; cherry-picked 1a2b3c4", ["3f1c9ab", "1a2b3c4"]),
         (f"revision {FULL}", [FULL]),
+        ("Fixed in 3f1c9ab.", ["3f1c9ab"]),
         (f"https://example.com/ada/tide/commit/{FULL}", [FULL]),
         # None of these is a commit.
         ("3f1c9ab stands alone", []),
@@ -187,7 +188,7 @@ def test_commits_in_commands(command: object, expected: list[str]) -> None:
         ("`https://example.com/code`", ["https://example.com/code"]),
         ('{"u":"https://example.com/j\\nx"}', ["https://example.com/j"]),
         ("見て https://example.com/頁。次", ["https://example.com/頁"]),
-        ("（https://example.com/w）", ["https://example.com/w"]),
+        ("\uff08https://example.com/w\uff09", ["https://example.com/w"]),
         ("http://localhost:8000/a", ["http://localhost:8000/a"]),
         ("http://[::1]:8000/a", ["http://[::1]:8000/a"]),
         ("https://ada:secret@example.com/x", ["https://example.com/x"]),
@@ -217,8 +218,10 @@ def test_references_are_bounded_by_type_and_unique() -> None:
 
 @given(st.text() | st.text("0123456789abcdef .-\n[]()https:/@git"))
 def test_no_text_breaks_the_search(text: str) -> None:
-    for ref in (*urls(text), *text_commits(text), *mentioned_files(text, "/r", "/r"),
-                *command_commits(text), *output_commits(text, ["log", "push", "branch"])):  # fmt: skip
+    commits = output_commits(text, ["log", "push", "branch"])
+    commands = command_commits(text)
+    files = mentioned_files(text, "/r", "/r")
+    for ref in (*urls(text), *text_commits(text), *commits, *commands, *files):
         assert ref.value
         assert "\n" not in ref.value
         if ref.type == "commit":

@@ -4,7 +4,7 @@ to the next: bounded, and a JSON object."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from ...models import Relation, TitleFrom
@@ -13,6 +13,9 @@ __all__ = ["Call", "Reply", "State", "Thread", "Titled", "remember"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+#: Raise it when what is carried along changes its shape.
+VERSION = 1
 
 #: How many of each are remembered. Parents, results and the lines of one reply are near.
 RECENT = 128
@@ -92,28 +95,27 @@ class State:
 
     def dump(self) -> dict[str, Any]:
         """As a JSON object."""
-        return asdict(self)
+        return {"version": VERSION, **asdict(self)}
 
     @classmethod
     def load(cls, value: Mapping[str, Any]) -> State:
-        """What :meth:`dump` made. An object of another release starts afresh."""
-        known = {f.name for f in fields(cls)}
-        facts = {name: item for name, item in value.items() if name in known}
-        try:
-            return cls(
-                **facts
-                | {
-                    "threads": {k: _thread(**v) for k, v in facts.get("threads", {}).items()},
-                    "recent": {k: (v[0], v[1]) for k, v in facts.get("recent", {}).items()},
-                    "replies": {k: Reply(**v) for k, v in facts.get("replies", {}).items()},
-                    "calls": {k: Call(**v) for k, v in facts.get("calls", {}).items()},
-                }
-            )
-        except (TypeError, AttributeError, IndexError):
+        """What :meth:`dump` made; a state of another version starts afresh."""
+        if value.get("version") != VERSION:
             return cls()
+        return cls(
+            session=value["session"],
+            older=value["older"],
+            worktree=value["worktree"],
+            threads={name: _thread(**item) for name, item in value["threads"].items()},
+            recent={name: (item[0], item[1]) for name, item in value["recent"].items()},
+            replies={name: Reply(**item) for name, item in value["replies"].items()},
+            calls={name: Call(**item) for name, item in value["calls"].items()},
+            tasks=dict(value["tasks"]),
+            next_number=value["next_number"],
+        )
 
 
-def _thread(title: dict[str, Any] | None = None, **facts: Any) -> Thread:
+def _thread(title: dict[str, Any] | None, **facts: Any) -> Thread:
     return Thread(title=Titled(**title) if title else None, **facts)
 
 
