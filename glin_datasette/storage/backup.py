@@ -214,7 +214,8 @@ def _inspect(path: Path, *, deep: bool) -> BackupReport:
         if deep:
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
-                raise BackupError(f"{path}: damaged: {found}; use another backup")
+                told = " ".join(str(found).split())
+                raise BackupError(f"{path}: damaged: {told}; use another backup")
             if db.execute("PRAGMA foreign_key_check").fetchone():
                 raise BackupError(f"{path}: has rows that point nowhere; use another backup")
         return BackupReport(

@@ -156,7 +156,8 @@ def _integrity(db: sqlite_utils.Database, deep: bool) -> _Finding:
         # Reading every page takes seconds on a large archive; that is for the deep form.
         db.execute("select count(*) from sqlite_master").fetchone()
         for table in _COUNTED:
-            db.execute(f"select max(rowid) from {table}").fetchone()
+            # Not max(rowid): an index may answer that while the table is lost.
+            db.execute(f"select 1 from {table} not indexed order by rowid desc limit 1").fetchone()
         return "ok", "tables can be read; 'glin-datasette check --deep' reads everything"
     found = [row[0] for row in db.execute("pragma integrity_check(5)")]
     if found != ["ok"]:

@@ -62,7 +62,7 @@ async def test_pages_say_what_tables_and_columns_are(serve, archive: Path, name:
         if "columns" not in described:
             continue
         html = unescape((await served.get(f"/{name}/{table}?_nofacet=1")).text)
-        assert f"{described['title']}</h1>" in html
+        assert f"{described['title']}" in html
         for text in described["columns"].values():
             assert text in html
     assert "Conversations with AI assistants" in (await served.get("/")).text
