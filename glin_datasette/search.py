@@ -91,8 +91,11 @@ def parse(text: str) -> Filters:
 
 def quote(value: str) -> str:
     """``value`` as an operator takes it: in quotes where it needs them."""
-    bare = value.replace('"', " ").strip()
-    return bare if bare and not re.search(r"\s", bare) else f'"{bare}"'
+    value = value.strip()
+    if re.fullmatch(r'[^\s"]\S*', value):
+        return value
+    # No quote can stand inside quotes.
+    return '"{}"'.format(value.replace('"', " ").strip())
 
 
 def unparse(filters: Filters) -> str:
