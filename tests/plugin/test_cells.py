@@ -1,0 +1,190 @@
+"""How values look in tables: linked to each other, and harmless."""
+
+from __future__ import annotations
+
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.asyncio
+
+
+class _Cells(HTMLParser):
+    """The cells of tables: column -> [(text, [href])], and every tag of the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: dict[str, list[tuple[str, list[str]]]] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._column: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        if tag == "td":
+            [self._column] = [
+                name.removeprefix("col-")
+                for name in (given.get("class") or "").split()
+                if name.startswith("col-")
+            ] or [None]
+            if self._column:
+                self.cells.setdefault(self._column, []).append(("", []))
+        elif tag == "a" and self._column:
+            self.cells[self._column][-1][1].append(given.get("href") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "td":
+            self._column = None
+
+    def handle_data(self, data: str) -> None:
+        if self._column:
+            text, links = self.cells[self._column][-1]
+            self.cells[self._column][-1] = (text + data, links)
+
+
+def parsed(html: str) -> _Cells:
+    parser = _Cells()
+    parser.feed(html)
+    return parser
+
+
+async def cells(served, path: str) -> dict[str, list[tuple[str, list[str]]]]:
+    response = await served.get(path)
+    assert response.status_code == 200
+    return parsed(response.text).cells
+
+
+async def test_a_conversation_leads_to_its_messages_in_order(serve, archive: Path) -> None:
+    served = serve(archive)
+    for path in ("/glin/conversations?id=1", "/glin/conversations/1", "/glin/recent?size=2"):
+        titles = dict((await cells(served, path))["title"])
+        [href] = titles["Parser"]
+        assert href.startswith("/glin/messages?conversation_id=1&_sort=position&")
+    page = await cells(served, href)
+    assert [text.strip() for text, _ in page["content"]] == [
+        "The parser fails",
+        "I fixed the parser",
+        "ok",
+    ]
+    # What one reads, and no more.
+    assert list(page) == ["id", "ts", "role", "kind", "tool_name", "content"]
+    assert [text for text, _ in page["ts"]][0] == "2026-02-11T05:00:00.000Z"
+
+
+async def test_a_conversation_without_a_title_leads_there_too(serve, archive: Path) -> None:
+    [(text, [href])] = (await cells(serve(archive), "/glin/conversations?id=2"))["title"]
+    assert text == "(no title)"
+    assert "conversation_id=2" in href
+
+
+async def test_a_message_leads_to_its_conversation(serve, archive: Path) -> None:
+    served = serve(archive)
+    for path in ("/glin/messages?id=1", "/glin/messages/1"):
+        [(_, links)] = (await cells(served, path))["conversation_id"]
+        assert links == ["/glin/conversations/1"]
+    page = await cells(served, "/glin/search_messages?q=weather")
+    assert page["conversation_id"] == [("2", ["/glin/conversations/2"])]
+    assert page["message_id"] == [("5", ["/glin/messages/5"])]
+
+
+async def test_references_lead_to_their_message_and_to_each_other(serve, archive: Path) -> None:
+    served = serve(archive)
+    page = await cells(served, "/glin/message_refs")
+    assert page["message_id"] == [("6", ["/glin/messages/6"])] * 4
+    refs = dict(page["ref_value"])
+    [href] = refs["0123abc"]
+    assert parse_qs(urlsplit(href).query) == {"ref_type": ["commit"], "ref_value": ["0123abc"]}
+    assert [row["message_id"] for row in await served.rows(href.replace("?", ".json?"))] == [6]
+    assert refs["https://example.com/a?b=1&c=<d>"] == ["https://example.com/a?b=1&c=<d>"]
+
+
+@pytest.mark.parametrize("path", ["", "?ref_type=url", "/6,url,javascript~3Awindow~2Eevil=3"])
+async def test_only_web_addresses_become_links(serve, archive: Path, path: str) -> None:
+    html = (await serve(archive).get(f"/glin/message_refs{path}")).text
+    page = parsed(html)
+    assert ("javascript:window.evil=3", []) in page.cells["ref_value"]
+    hrefs = [given.get("href") or "" for _, given in page.tags]
+    assert [href for href in hrefs if href.lower().startswith("javascript:")] == []
+    outward = [g for _, g in page.tags if (g.get("href") or "").startswith("https://example.com")]
+    assert all("noopener" in (given["rel"] or "") for given in outward)
+
+
+async def test_tags_lead_to_what_has_them(serve, archive: Path) -> None:
+    served = serve(archive)
+    for path, column in (("/glin/tags", "name"), ("/glin/tag_counts", "tag")):
+        [href] = dict((await cells(served, path))[column])["docs"]
+        assert href == "/glin/conversations?_tag=docs"
+
+
+async def test_sources_and_repositories_lead_to_what_shares_them(serve, archive: Path) -> None:
+    served = serve(archive)
+    page = await cells(served, "/glin/conversations?id=1")
+    for column, value in (("source", "claude-code"), ("repo_root", "/home/dev/app")):
+        [(text, [href])] = page[column]
+        assert text == value
+        rows = await served.rows(href.replace("?", ".json?"))
+        assert [row["id"] for row in rows] == [1]
+
+
+async def test_found_words_are_marked(serve, archive: Path) -> None:
+    html = (await serve(archive).get("/glin/search_messages?q=parser")).text
+    assert "The <mark>parser</mark> fails" in html
+    assert "\x02" not in html
+    assert "<mark>parser</mark> &lt;script&gt;" in html
+
+
+async def test_whitespace_of_messages_is_kept(serve, archive: Path) -> None:
+    served = serve(archive)
+    for path in ("/glin/messages?id=6", "/glin/messages/6"):
+        [(text, _)] = (await cells(served, path))["content"]
+        assert text.endswith("\n\n    indented\nlast line")
+    assert "glin.css" in (await served.get("/glin/messages")).text
+    styles = await served.get("/-/static-plugins/glin-datasette/glin.css")
+    assert styles.status_code == 200
+
+
+PAGES = [
+    "/",
+    "/glin",
+    "/glin/conversations",
+    "/glin/conversations/3",
+    "/glin/conversations?_facet=client&_facet=notes",
+    "/glin/messages",
+    "/glin/messages?_labels=on",
+    "/glin/messages/6",
+    "/glin/message_refs",
+    "/glin/conversation_tags",
+    "/glin/tags",
+    "/glin/tag_counts",
+    "/glin/recent",
+    "/glin/by_tag",
+    "/glin/by_file",
+    "/glin/by_commit",
+    "/glin/search_messages?q=parser",
+    "/glin/search_conversations?q=parser",
+    "/glin/tokens_by_model",
+    "/glin/discussed_files",
+    f"/glin/messages?_tag={quote('<script>window.evil=1</script>')}",
+    f"/glin/search_messages?q={quote('<script>window.evil=1</script>')}",
+    f"/-/glin/health?db={quote('<script>window.evil=1</script>')}",
+    "/-/glin/health",
+    "/-/glin/backups",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_hostile_text_is_shown_as_text(serve, archive: Path, path: str) -> None:
+    html = (await serve(archive).get(path)).text
+    page = parsed(html)
+    assert [tag for tag, given in page.tags if "onerror" in given or given.get("src") == "x"] == []
+    assert "<script>window.evil" not in html
+    assert [t for t, g in page.tags if (g.get("href") or "").startswith("javascript:")] == []
+
+
+async def test_the_hostile_pages_do_hold_hostile_text(serve, archive: Path) -> None:
+    served = serve(archive)
+    for path in ("/glin/conversations/3", "/glin/messages/6", "/glin/tags", "/glin/recent"):
+        assert "<script>window.evil=1</script>" in unescape((await served.get(path)).text)
