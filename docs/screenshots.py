@@ -17,10 +17,8 @@ from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 
-PAGES = {
-    "search": "/glin/search_messages?q=test",
-    "conversations": "/glin/conversations",
-}
+#: Name of the picture -> path of the page.
+PAGES = {"search": "/glin/search_messages?q=map"}
 
 
 def main() -> None:
@@ -56,7 +54,7 @@ def main() -> None:
 def _shoot(chromium: str, url: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 800})
+        page = browser.new_page(viewport={"width": 1500, "height": 1050})
         for name, path in PAGES.items():
             page.goto(url + path)
             page.screenshot(path=IMAGES / f"{name}.png")

@@ -219,7 +219,7 @@ def test_any_text_is_a_valid_query(filled: sqlite_utils.Database, text: str) -> 
     except FilterError:
         return  # A date or a number that is none: said, and tested above.
     for sort in ("rank", "newest"):
-        result = search(filled, text, sort=sort, limit=3)  # type: ignore[arg-type]
+        result = search(filled, text, sort=sort, limit=3)
         assert 0 <= len(result.hits) <= result.total <= len(MESSAGES)
     assert len(query_messages(filled, filters)) == result.total
     assert parse(unparse(filters)) == filters

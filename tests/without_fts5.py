@@ -45,6 +45,7 @@ if os.environ.get("GLIN_TEST_WITHOUT_FTS5"):
     _connect = sqlite3.connect
 
     def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-        return _connect(*args, **{**kwargs, "factory": ConnectionWithoutFts5})
+        found: sqlite3.Connection = _connect(*args, **{**kwargs, "factory": ConnectionWithoutFts5})
+        return found
 
     sqlite3.connect = connect  # type: ignore[assignment]

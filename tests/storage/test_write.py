@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import FilterError, NotFound
-from glin_datasette.models import KINDS, ROLES, Conversation, Message, Ref
+from glin_datasette.models import KINDS, ROLES, Conversation, Message, Ref, TitleFrom
 from glin_datasette.storage import (
     children_of,
     delete_conversation,
@@ -73,7 +73,7 @@ def test_everything_twice_changes_nothing(db: sqlite_utils.Database) -> None:
     ],
 )
 def test_a_title_gives_way_to_a_better_one(
-    db: sqlite_utils.Database, earlier: str, later: str, kept: str
+    db: sqlite_utils.Database, earlier: TitleFrom | None, later: TitleFrom, kept: str
 ) -> None:
     row = insert_conversation(db, replace(SESSION, title="old", title_from=earlier))
     insert_conversation(db, replace(SESSION, title="new", title_from=later))
