@@ -122,7 +122,7 @@ def test_run_serves_an_archive_with_the_samples(combination: list[str], data_dir
     try:
         for line in server.stdout:
             said.append(line)
-            if "Uvicorn running" in line or "Application startup complete" in line:
+            if "Uvicorn running" in line:
                 break
         url = f"http://127.0.0.1:{port}"
         assert url in "".join(said)
