@@ -79,7 +79,7 @@ def tool_files(tool: str, arguments: object, cwd: str | None, root: str | None) 
 
 def mentioned_files(text: str, cwd: str | None, root: str | None) -> Iterator[Ref]:
     """The files that a prompt mentions as ``@path/name.ext``."""
-    for match in _MENTION.finditer(text[:_SCAN]):
+    for match in _MENTION.finditer(text[:_SCAN]) if "@" in text else ():
         if ref := file_ref(match[1].rstrip("."), cwd, root):
             yield ref
 
@@ -116,7 +116,7 @@ def _absolute(path: str) -> bool:
 # --- commits ---------------------------------------------------------------------------
 
 _GIT = re.compile(
-    r"(?<![\w./-])git(?:[ \t]+(?:-[Cc][ \t]+\S+|--?[\w-]+(?:=\S+)?))*[ \t]+([a-z][a-z-]+)"
+    r"(?<![\w./-])git(?:[ \t]+(?:-[Cc][ \t]+\S+|--?[\w-]+(?:=\S+)?)){0,8}[ \t]+([a-z][a-z-]+)"
 )
 #: Subcommands that print commits; others print hashes of blobs and trees as well.
 _PRINTS_COMMITS = frozenset(
@@ -179,8 +179,10 @@ def output_commits(output: str, subcommands: Iterable[str]) -> Iterator[Ref]:
 def text_commits(text: str) -> Iterator[Ref]:
     """The commits that text speaks of: ``commit abc1234``, or by the URL of one."""
     text = text[:_SCAN]
-    for match in _SPOKEN.finditer(text):
-        yield from _hashes([match[1], *_MORE.findall(match[2])])
+    # Most text holds no hash at all, and looking for one is cheaper than for the words.
+    if _MORE.search(text):
+        for match in _SPOKEN.finditer(text):
+            yield from _hashes([match[1], *_MORE.findall(match[2])])
     for match in _COMMIT_URL.finditer(text):
         yield from _hashes([match[1]])
 
@@ -216,7 +218,7 @@ def urls(text: str) -> Iterator[Ref]:
 
     A user name and password in one are left out.
     """
-    text = text[:_SCAN]
+    text = text[:_SCAN] if "://" in text else ""
     at = 0
     while match := _URL.search(text, at):
         url = _trimmed(match[0])

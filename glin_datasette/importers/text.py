@@ -23,13 +23,14 @@ _MAX_IDENTIFIER = 128
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 # \x02 and \x03 mark found words in snippets. SQLite's own functions end a text at NUL.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_UNCLEAN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
     """``text`` without terminal sequences and control characters, other than white space;
     halves of surrogate pairs become U+FFFD."""
-    if text.isprintable():
+    if text.isprintable() or not _UNCLEAN.search(text):
         return text
     text = _CONTROL.sub("", _TERMINAL.sub("", text))
     return _SURROGATE.sub("\ufffd", text)
