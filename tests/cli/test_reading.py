@@ -66,13 +66,13 @@ HEALTH = {
 }  # fmt: skip
 
 
-def document(result: Result, shape: dict[str, tuple[type, ...]]) -> dict[str, Any]:
+def document(result: Result, shape: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     """The JSON document on stdout, which must have just these keys in this order."""
     found: dict[str, Any] = json.loads(result.stdout_bytes.decode("utf-8"))
     return shaped(found, shape)
 
 
-def shaped(found: dict[str, Any], shape: dict[str, tuple[type, ...]]) -> dict[str, Any]:
+def shaped(found: dict[str, Any], shape: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     assert list(found) == list(shape)
     wrong = {key: value for key, value in found.items() if type(value) not in shape[key]}
     assert wrong == {}

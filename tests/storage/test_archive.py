@@ -144,7 +144,7 @@ def test_a_failing_step_rolls_back_whole_and_names_the_backup(
     schema._module.cache_clear()
     try:
         before = db.schema
-        with pytest.raises(MigrationError, match="division by zero.*backup") as caught:
+        with pytest.raises(MigrationError, match=r"division by zero.*backup") as caught:
             migrate_db(db)
         assert db.schema == before
         assert version(db) == 1
