@@ -21,8 +21,9 @@ from .output import plural
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @YES
 def delete(ids: tuple[str, ...], yes: bool) -> None:
-    """Delete conversations, with their messages and with the subagent runs and forks that
-    belong to them.
+    """Delete conversations.
+
+    Their messages go with them, and the subagent runs and forks that belong to them.
 
     Their transcripts are not imported again until they change. A backup that was made
     before still holds them.
