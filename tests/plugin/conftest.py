@@ -40,7 +40,7 @@ from glin_datasette.storage import (
 IS_1_0 = hasattr(hookspecs, "register_actions")
 
 #: Text that runs a script if it is not escaped where it is shown.
-HOSTILE = "<script>window.evil=1</script><img src=x onerror=\"window.evil=2\">'\"&<b>"
+HOSTILE = '<script>window.evil=1</script><img src=x onerror="window.evil=2">\'"&<b>'
 #: A URL that runs a script if it becomes a link.
 HOSTILE_URL = "javascript:window.evil=3"
 
@@ -119,6 +119,16 @@ def at(message: Message, ts: str) -> Message:
     return dataclasses.replace(message, ts=ts)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """0.65 asks SQLite what it can do on connections that it never closes."""
+    if not IS_1_0:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(
+                    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+                )
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """The archive that :func:`fill` describes, as glin.db."""
@@ -126,7 +136,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 class _Connections:
-    """Datasette 0.65 closes no connection; this knows them all."""
+    """Datasette 0.65 does not close what it opens; this knows it all."""
 
     __name__ = "test-connections"
 
@@ -152,9 +162,7 @@ class Served:
         """The response to a GET, redirects not followed."""
         return await self.ds.client.get(path, cookies=self.cookies(actor))
 
-    async def post(
-        self, path: str, actor: Mapping[str, Any] | None = None, **headers: str
-    ) -> Any:
+    async def post(self, path: str, actor: Mapping[str, Any] | None = None, **headers: str) -> Any:
         """The response to a POST of JSON; ``headers`` with _ for -."""
         sent = {"content-type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -212,6 +220,7 @@ def serve() -> Iterator[Callable[..., Served]]:
         # A database in memory may be closed by its own thread only, which has ended.
         with contextlib.suppress(sqlite3.ProgrammingError):
             connection.close()
+    connections.opened.clear()
     gc.collect()
 
 

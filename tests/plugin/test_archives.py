@@ -109,9 +109,7 @@ async def test_an_empty_database_stays_empty(serve, tmp_path: Path) -> None:
     assert blank.stat().st_size == 0
 
 
-async def test_without_a_file_the_default_archive_is_made_and_served(
-    serve, data_dir: Path
-) -> None:
+async def test_without_a_file_the_default_archive_is_made_and_served(serve, data_dir: Path) -> None:
     served = serve()
     body = (await served.get("/-/glin/health.json")).json()
     assert (body["database"], body["counts"]["messages"]) == ("glin", 0)
@@ -119,9 +117,7 @@ async def test_without_a_file_the_default_archive_is_made_and_served(
     assert stat.S_IMODE((data_dir / "glin.db").stat().st_mode) == 0o600
 
 
-async def test_with_a_file_no_default_archive_is_made(
-    serve, archive: Path, data_dir: Path
-) -> None:
+async def test_with_a_file_no_default_archive_is_made(serve, archive: Path, data_dir: Path) -> None:
     assert (await serve(archive).get("/")).status_code == 200
     assert not data_dir.exists()
 

@@ -113,7 +113,5 @@ def test_datasette_starts_without_the_command_line(archive: Path) -> None:
         "import sys; import datasette.cli;"
         " print([name for name in sys.modules if name.startswith('glin_datasette.cli')])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr

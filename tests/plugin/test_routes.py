@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +86,7 @@ async def test_a_damaged_archive_fails_without_a_traceback(
 
 
 @pytest.mark.parametrize("becomes", ["garbage", "nothing"])
-async def test_a_file_that_is_lost_while_it_is_served(
-    serve, archive: Path, becomes: str
-) -> None:
+async def test_a_file_that_is_lost_while_it_is_served(serve, archive: Path, becomes: str) -> None:
     served = serve(archive)
     assert (await served.get(HEALTH)).status_code == 200
     if becomes == "garbage":
@@ -196,18 +193,14 @@ async def test_other_sites_may_not_use_the_cookie_of_root(
 @pytest.mark.parametrize(
     "headers", [{"sec_fetch_site": "same-origin"}, {"origin": "http://localhost"}]
 )
-async def test_pages_of_this_server_may(
-    serve, archive: Path, headers: dict[str, str]
-) -> None:
+async def test_pages_of_this_server_may(serve, archive: Path, headers: dict[str, str]) -> None:
     response = await serve(archive).post(BACKUPS, ROOT, content_type="text/plain", **headers)
     assert response.status_code == 201
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("path", [BACKUPS, HEALTH, *PAGES])
-async def test_other_methods_are_refused(
-    serve, archive: Path, path: str, method: str
-) -> None:
+async def test_other_methods_are_refused(serve, archive: Path, path: str, method: str) -> None:
     served = serve(archive)
     response = await served.ds.client.request(method, path)
     assert response.status_code == 405
@@ -268,7 +261,7 @@ async def test_only_those_who_may_back_up_learn_where_the_archive_is(
         for page in (HEALTH, BACKUPS, *PAGES):
             assert str(archive.parent) not in (await served.get(page)).text
         shown = (await served.get(HEALTH, ROOT)).json()["path"]
-        assert os.path.samefile(shown, archive)
+        assert Path(shown).samefile(archive)
 
 
 async def test_one_backup_at_a_time(serve, archive: Path) -> None:
@@ -296,9 +289,7 @@ async def test_a_folder_that_cannot_be_written_is_told_in_one_line(serve, archiv
 
 @pytest.mark.parametrize("page", [HEALTH, BACKUPS, *PAGES, "/-/glin/health?db=nowhere"])
 @pytest.mark.parametrize("actor", [None, ROOT])
-async def test_every_answer_has_strict_headers(
-    serve, archive: Path, page: str, actor: Any
-) -> None:
+async def test_every_answer_has_strict_headers(serve, archive: Path, page: str, actor: Any) -> None:
     headers = (await serve(archive).get(page, actor)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"

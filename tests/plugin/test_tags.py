@@ -20,7 +20,7 @@ from glin_datasette.storage import (
 
 pytestmark = pytest.mark.asyncio
 
-HOSTILE_TAG = "hostile <script>window.evil=1</script><img src=x onerror=\"window.evil=2\">'\"&<b>"
+HOSTILE_TAG = 'hostile <script>window.evil=1</script><img src=x onerror="window.evil=2">\'"&<b>'
 
 
 async def test_conversations_are_counted_by_their_tags(serve, archive: Path) -> None:
@@ -149,9 +149,7 @@ async def test_facet_and_filter_agree_with_counting_by_hand(serve, tmp_path: Pat
     tagged: dict[int, set[str]] = {}
     with get_db(tmp_path / "random.db") as db:
         for number in range(12):
-            conversation = insert_conversation(
-                db, Conversation(source="s", source_id=str(number))
-            )
+            conversation = insert_conversation(db, Conversation(source="s", source_id=str(number)))
             shared = set(choose.sample(names, choose.randint(0, 2)))
             for tag in shared:
                 tag_conversation(db, conversation, tag)
