@@ -33,9 +33,10 @@ from .progress import progress_bar
 @click.option("--list", "list_", is_flag=True, help="List the backups that there are.")
 @JSON
 def backup(folder: Path | None, keep: int | None, list_: bool, as_json: bool) -> None:
-    """Make a backup of the archive, and verify it.
+    """Make a backup of the archive.
 
-    The archive may be in use meanwhile: the backup is of one moment.
+    It is verified before it counts. The archive may be in use meanwhile: the backup is of
+    one moment.
 
     With --json: path, created_at, size (bytes), schema_version, conversations, messages,
     verified, seconds and pruned (paths); with --list: backups, the newest first.

@@ -82,6 +82,6 @@ def _run(arguments: list[str]) -> None:
     # Slow to load, and of no use before everything else is known to be right.
     from datasette.cli import serve as datasette
 
-    # Ctrl-C is how it is meant to end.
-    with contextlib.suppress(KeyboardInterrupt):
+    # Ctrl-C is how it is meant to end; click calls it Abort.
+    with contextlib.suppress(KeyboardInterrupt, click.Abort):
         datasette.main(args=arguments, standalone_mode=False)
