@@ -165,14 +165,17 @@ def find_message(
 def update_message(db: sqlite_utils.Database, message_id: int, message: Message) -> int:
     """Give a stored message the values of ``message`` where they differ.
 
-    Counts that the new values lack are kept: a reply read again from its middle does not
-    lose its tokens. Returns how many rows changed, 0 or 1.
+    Counts that the new values lack are kept, and so are those with more output tokens: a
+    reply read again from its middle, or from another file that holds its beginning only,
+    does not lose its tokens. Returns how many rows changed, 0 or 1.
     """
-    keep = ("token_in", "token_out", "token_cached", "tool_name")
-    new = {
-        name: f"coalesce(:{name}, {name})" if name in keep else f":{name}"
-        for name in MESSAGE_COLUMNS
-    }
+    new = {name: f":{name}" for name in MESSAGE_COLUMNS}
+    new["tool_name"] = "coalesce(:tool_name, tool_name)"
+    for name in ("token_in", "token_out", "token_cached"):
+        new[name] = (
+            f"iif(coalesce(:token_out, 0) < coalesce(token_out, 0),"
+            f" {name}, coalesce(:{name}, {name}))"
+        )
     cursor = db.execute(
         f"update messages set {', '.join(f'{name} = {value}' for name, value in new.items())}"
         " where id = :id"

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlite_utils
 
 from glin_datasette.importers import importer_for
 from glin_datasette.importers.base import (
@@ -28,6 +30,7 @@ from glin_datasette.importers.base import (
     Usage,
 )
 from glin_datasette.importers.claude_code import ClaudeCode
+from glin_datasette.ingest import import_paths
 from glin_datasette.models import Conversation, Message
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "claude-code"
@@ -397,6 +400,21 @@ def test_tokens_wait_for_the_first_message_worth_keeping(tmp_path: Path) -> None
     hidden = line("a", 90)
     hidden["message"]["content"] = [{"type": "redacted_thinking", "data": "x"}]
     assert totals(write(tmp_path / "a.jsonl", hidden, line("b", 3))) == {"b": (321, 90, 300)}
+
+
+def test_progress_never_replaces_the_counts_of_the_agents_own_file(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    """Reading the session again, without its agents, keeps what they told."""
+    copy = tmp_path / "projects"
+    shutil.copytree(FIXTURES / "projects", copy)
+    import_paths(db, [copy])
+    session = copy / "-home-ada-tide" / f"{named(3)}.jsonl"
+    session.write_text(session.read_text().replace("Find every", "Find each"))
+    import_paths(db, [copy])
+    assert db.execute("select token_out from messages where source_id = 'k-a1'").fetchall() == [
+        (30,)
+    ]
 
 
 @pytest.mark.parametrize("output", [-1, 10**30, 1.5, "90", True, None, [90]])
