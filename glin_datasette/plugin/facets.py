@@ -28,18 +28,20 @@ _COUNTS = {
         where conversation_id in (select id from ({sql})) group by tag_id
     """,
     # Counted once per conversation, because a tagged one may hold thousands of messages.
-    # Then those that are tagged themselves and not through their conversation.
+    # Then those that are tagged themselves and not through their conversation. SQLite
+    # keeps what is used twice, so the page's own query, a search perhaps, runs once.
     "messages": """
+        with hits as (select id, conversation_id from ({sql}))
         select ct.tag_id, sum(c.n) as n
-        from (select conversation_id, count(*) as n from ({sql}) group by conversation_id) as c
+        from (select conversation_id, count(*) as n from hits group by conversation_id) as c
         join conversation_tags as ct on ct.conversation_id = c.conversation_id
         group by ct.tag_id
         union all
         select mt.tag_id, count(*) as n
-        from message_tags as mt join messages as m on m.id = mt.message_id
-        where mt.message_id in (select id from ({sql})) and not exists (
+        from hits cross join message_tags as mt on mt.message_id = hits.id
+        where not exists (
             select 1 from conversation_tags as ct
-            where ct.conversation_id = m.conversation_id and ct.tag_id = mt.tag_id
+            where ct.conversation_id = hits.conversation_id and ct.tag_id = mt.tag_id
         )
         group by mt.tag_id
     """,
