@@ -188,7 +188,7 @@ def test_markdown_of_others_is_disarmed_and_otherwise_kept(said: str, shown: str
     False,
 )
 @example(CONVERSATION, [Message(role="user", content="- a\n  ```\n<b>x</b>\n```")], False)
-@example(CONVERSATION, [Message(role="user", content="|a|\n|-|\n| `x | <img> ` |")], False)
+@example(CONVERSATION, [Message(role="user", content="|a|b|\n|-|-|\n| `x | <img> ` |")], False)
 @example(CONVERSATION, [Message(role="user", content="\\\\<b>x</b>")], True)
 def test_markdown_brings_nothing_to_life(
     conversation: Conversation, messages: list[Message], full: bool
