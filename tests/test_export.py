@@ -199,6 +199,15 @@ def test_messages_keep_their_order_whatever_their_times_are(
     assert order == [("0",), ("1",), ("2",)]
 
 
+def test_the_same_thing_said_twice_is_copied_twice(
+    db: sqlite_utils.Database, other: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    fill(db, [(Conversation(source="x", source_id="1"), [Message(role="user", content="yes")] * 2)])
+    for _ in range(2):
+        import_lines(other, export(db), tmp_path)
+    assert [message.content for message in query_messages(other)] == ["yes", "yes"]
+
+
 def test_a_conversation_without_messages_is_copied_too(
     db: sqlite_utils.Database, other: sqlite_utils.Database, tmp_path: Path
 ) -> None:
