@@ -50,9 +50,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            result = super().invoke(ctx)
-            # What is still buffered may fail to be written, too.
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except GlinError as ex:
             raise (_Misuse if isinstance(ex, UsageError) else _Failure)(str(ex)) from None
         except sqlite3.Error as ex:
@@ -66,7 +64,6 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        return result
 
 
 class _Failure(click.ClickException):
