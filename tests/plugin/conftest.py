@@ -41,8 +41,8 @@ IS_1_0 = hasattr(hookspecs, "register_actions")
 
 #: Text that runs a script if it is not escaped where it is shown.
 HOSTILE = '<script>window.evil=1</script><img src=x onerror="window.evil=2">\'"&<b>'
-#: A URL that runs a script if it becomes a link.
-HOSTILE_URL = "javascript:window.evil=3"
+#: A URL that runs a script if it becomes a link. It has a host, as an address should.
+HOSTILE_URL = "javascript://example.com/%0Awindow.evil=3"
 
 
 def fill(path: Path) -> Path:

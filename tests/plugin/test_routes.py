@@ -190,6 +190,14 @@ async def test_other_sites_may_not_use_the_cookie_of_root(
     assert backups_of(archive) == []
 
 
+@pytest.mark.skipif(IS_1_0, reason="1.0 has no tokens in forms")
+async def test_a_form_without_its_token_is_refused(serve, archive: Path) -> None:
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    response = await serve(archive).post("/-/glin/backups", ROOT, **form)
+    assert response.status_code == 403
+    assert backups_of(archive) == []
+
+
 @pytest.mark.parametrize(
     "headers", [{"sec_fetch_site": "same-origin"}, {"origin": "http://localhost"}]
 )
