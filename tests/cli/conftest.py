@@ -44,7 +44,9 @@ def process() -> Process:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
             check=False,
+            timeout=120,  # A server that should not have started would run on.
         )
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
@@ -122,7 +124,9 @@ def archive(data_dir: Path) -> Path:
             (
                 agent,
                 Message(
-                    role="assistant", content="Nobody calls it.", ts="2026-02-11T06:00:00.000Z"
+                    role="assistant",
+                    content="Nobody calls \x1b[5mit.",
+                    ts="2026-02-11T06:00:00.000Z",
                 ),
             ),
             (

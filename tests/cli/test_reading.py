@@ -163,6 +163,10 @@ def test_what_was_found_cannot_act_on_a_terminal(run: Run) -> None:
         assert "␛[31mtables" in run(*args).stdout
 
 
+def test_a_snippet_cannot_act_on_a_terminal(run: Run) -> None:
+    assert "  Nobody calls ␛[5mit.\n" in run("search", "nobody").stdout
+
+
 def test_list_aligns_its_columns(run: Run) -> None:
     lines = run("list").stdout.splitlines()
     assert lines[0].split() == ["ID", "LAST", "SOURCE", "REPOSITORY", "TITLE"]

@@ -113,10 +113,19 @@ def test_an_address_that_is_not_ours_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_damaged_archive_is_refused(process: Process, archive: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "pragma writable_schema = on;"
+        "update sqlite_master set rootpage = 9999 where name = 'messages'",
+        "drop table message_refs",
+    ],
+)
+def test_a_damaged_archive_is_refused(process: Process, archive: Path, damage: str) -> None:
     with closing(sqlite3.connect(archive)) as conn, conn:
-        conn.execute("pragma writable_schema = on")
-        conn.execute("update sqlite_master set rootpage = 9999 where name = 'messages'")
+        conn.executescript(damage)
     done = process("serve", "--port", 0, status=1)
+    assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {archive}: ")
+    assert "glin-datasette check" in done.stderr
     assert done.stderr.count("\n") == 1
