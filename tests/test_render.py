@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from itertools import count
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -181,6 +181,7 @@ def test_markdown_of_others_is_disarmed_and_otherwise_kept(said: str, shown: str
     assert markdown(Message(role="assistant", content=said)).endswith(f"\n\n{shown}\n")
 
 
+@settings(deadline=None)
 @given(CONVERSATIONS, MESSAGES, st.booleans())
 @example(
     CONVERSATION,
@@ -232,6 +233,7 @@ OUR_TAGS = {
 }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(CONVERSATIONS, MESSAGES, st.booleans())
 def test_html_brings_nothing_to_life(
     conversation: Conversation, messages: list[Message], full: bool
@@ -275,6 +277,7 @@ def test_html_folds_with_details_and_opens_them_when_asked() -> None:
     assert "Content-Security-Policy" in folded
 
 
+@settings(deadline=None)
 @given(CONVERSATIONS, MESSAGES)
 def test_json_is_one_document_that_holds_every_field(
     conversation: Conversation, messages: list[Message]
