@@ -26,11 +26,10 @@ class _Cells(HTMLParser):
         given = dict(attrs)
         self.tags.append((tag, given))
         if tag == "td":
-            [self._column] = [
-                name.removeprefix("col-")
-                for name in (given.get("class") or "").split()
-                if name.startswith("col-")
-            ] or [None]
+            classes = (given.get("class") or "").split()
+            self._column = next(
+                (name.removeprefix("col-") for name in classes if name.startswith("col-")), None
+            )
             if self._column:
                 self.cells.setdefault(self._column, []).append(("", []))
         elif tag == "a" and self._column:
