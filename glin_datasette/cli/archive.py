@@ -25,7 +25,7 @@ def archive_options(command: F) -> F:
     """Add ``--db``, which may stand before the command's name or behind it."""
     return click.option(
         "--db",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(readable=False, dir_okay=False, path_type=Path),
         metavar="PATH",
         expose_value=False,
         callback=_remember,

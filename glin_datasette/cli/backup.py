@@ -23,7 +23,8 @@ from .progress import progress_bar
     "glin-datasette backup --list",
 )
 @click.option(
-    "--to", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
+    "--to", "folder", metavar="FOLDER",
+    type=click.Path(readable=False, file_okay=False, path_type=Path),
     help="Where backups are; by default beside the archive.",
 )  # fmt: skip
 @click.option(
@@ -63,7 +64,7 @@ def backup(folder: Path | None, keep: int | None, list_: bool, as_json: bool) ->
     "glin-datasette restore glin-20260211T055333Z.db --dry-run",
     "glin-datasette restore /media/stick/glin-20260211T055333Z.db --yes",
 )
-@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
+@click.argument("backup", metavar="BACKUP", type=click.Path(readable=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Verify the backup and change nothing.")
 @click.option("--force", "-f", is_flag=True, help="The same as --yes.")
 @YES

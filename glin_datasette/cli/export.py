@@ -25,7 +25,8 @@ from .output import echo_pieces, plural
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @filter_options
 @click.option(
-    "--output", "-o", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "--output", "-o", metavar="FILE",
+    type=click.Path(readable=False, dir_okay=False, path_type=Path),
     help="Write to FILE, which appears once it is whole, and not to stdout.",
 )  # fmt: skip
 def export(ids: tuple[str, ...], output: Path | None, **filters: Any) -> None:

@@ -31,7 +31,9 @@ _MAX_ERRORS = 20
     statuses="0 done, even if damaged records were skipped; 1 a PATH cannot be read or is of "
     "no known format, or the import failed; 2 wrong usage.",
 )
-@click.argument("files", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "files", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False, path_type=Path)
+)
 @click.option("--samples", is_flag=True, help="Import the samples that ship with glin.")
 @click.option("--or-samples", is_flag=True, help="Import the samples if no transcripts are found.")
 @JSON
