@@ -314,9 +314,13 @@ def server() -> Iterator[Callable[..., Server]]:
         assert "Traceback" not in output, output
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A real browser."""
+    """A real browser.
+
+    No longer than a module: while it is there an event loop runs in this thread, and
+    asynchronous tests need one of their own.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if not program:
