@@ -6,14 +6,12 @@ into an empty archive it gives an equal one, but for the integer ids.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from .importers.glin import FORMAT, VERSION
 from .models import Conversation, Message
 from .render import conversation_json, message_json
 from .storage import iter_messages
+from .storage.generated_ids import GeneratedIds
 
 __all__ = ["export_lines", "render_jsonl", "write_export"]
 
@@ -94,26 +93,12 @@ def _lines(conversation: Conversation, messages: Iterable[Message]) -> Iterator[
         "type": "message",
         "conversation": [conversation.source, conversation.source_id],
     }
-    ids = _GeneratedIds()
+    ids = GeneratedIds()
     for message in messages:
         if message.source_id is None:
-            message = replace(message, source_id=ids.next(message))
+            generated = ids.next(message.role, message.kind, message.ts, message.content)
+            message = replace(message, source_id=generated)
         yield _line(owner | _portable(message_json(message)))
-
-
-@dataclass(slots=True)
-class _GeneratedIds:
-    """Ids for the messages of one conversation that have none, the same in every export,
-    so that importing twice adds nothing."""
-
-    seen: Counter[bytes] = field(default_factory=Counter)
-
-    def next(self, message: Message) -> str:
-        said = json.dumps([message.role, message.kind, message.ts, message.content])
-        digest = hashlib.blake2b(said.encode(), digest_size=16)
-        self.seen[digest.digest()] += 1
-        nth = self.seen[digest.digest()]
-        return f"glin:{digest.hexdigest()}" + (f":{nth}" if nth > 1 else "")
 
 
 def _portable(data: dict[str, Any]) -> dict[str, Any]:

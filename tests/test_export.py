@@ -208,6 +208,16 @@ def test_the_same_thing_said_twice_is_copied_twice(
     assert [message.content for message in query_messages(other)] == ["yes", "yes"]
 
 
+def test_an_archive_recognises_its_own_export(db: sqlite_utils.Database, tmp_path: Path) -> None:
+    said = [Message(role="user", content="yes")] * 2 + [Message(role="user", source_id="own")]
+    fill(db, [(Conversation(source="x", source_id="1"), said)])
+    exported = export(db)
+    before = everything(db)
+    for _ in range(2):
+        assert import_lines(db, exported, tmp_path).messages == 0
+    assert everything(db) == before
+
+
 def test_a_conversation_without_messages_is_copied_too(
     db: sqlite_utils.Database, other: sqlite_utils.Database, tmp_path: Path
 ) -> None:

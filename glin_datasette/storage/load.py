@@ -16,6 +16,7 @@ import sqlite_utils
 
 from ..models import TITLE_RANK, Conversation, Message
 from .connection import timed, transaction
+from .generated_ids import store_generated_ids
 from .schema import (
     create_search_triggers,
     drop_search_triggers,
@@ -102,6 +103,8 @@ class Loader:
                 target.id, target.latest = found[0], found[1] or ""
                 target.next_position = next_position(self.db, found[0])
                 insert_conversation(self.db, conversation)
+                if self.source is None:
+                    store_generated_ids(self.db, found[0])
             elif self.source is None:
                 self._store(target)
         elif target.id is None:
