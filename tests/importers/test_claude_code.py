@@ -161,6 +161,26 @@ def test_titles_rank_by_how_they_came_about() -> None:
     ]
 
 
+def test_a_title_waits_for_the_first_message_of_a_later_reading(tmp_path: Path) -> None:
+    title = {"type": "ai-title", "aiTitle": "Tides", "sessionId": SESSION}
+    file = write(tmp_path / "a.jsonl", title)
+    state = read(file)[-1]
+    assert isinstance(state, Checkpoint)
+    write(file, title, record("user", "a", "hi"))
+    told = [item for item in read(file, state) if isinstance(item, Conversation)]
+    assert [(item.title, item.title_from) for item in told] == [("Tides", "generated")]
+
+
+def test_the_name_of_a_worktree_is_no_title(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "a.jsonl",
+        record("user", "a", "hi"),
+        {"type": "worktree-state", "worktreeSession": {"worktreeName": "spring"}},
+        {"type": "custom-title", "customTitle": "spring", "sessionId": SESSION},
+    )
+    assert conversations(file)[SESSION].title == "hi"
+
+
 def test_a_summary_belongs_to_whoever_holds_its_leaf() -> None:
     found = [item for item in read(FOLDER / f"{named(4)}.jsonl") if isinstance(item, Summary)]
     assert found == [Summary("g-u1", "Tides for two harbours")]
