@@ -108,15 +108,16 @@ def test_from_a_conversation_through_its_messages_and_back(
     page = browsed.page
     browsed.open("/glin/conversations")
     page.get_by_role("link", name="Parser", exact=True).click()
+    page.wait_for_url("**/glin/messages?conversation_id=1**")
     assert page.locator("td.col-content").all_inner_texts() == [
         "The parser fails",
         "I fixed the parser",
         "ok",
     ]
     page.locator("tbody td.col-id a").nth(1).click()
-    assert "/glin/messages/2" in page.url
+    page.wait_for_url("**/glin/messages/2")
     page.locator("td.col-conversation_id a").click()
-    assert page.url.endswith("/glin/conversations/1")
+    page.wait_for_url("**/glin/conversations/1")
     assert browsed.wrong == []
 
 
@@ -143,6 +144,7 @@ def test_tags_are_clicked_on_and_off_beside_a_search(
     assert re.search("_tag=docs.*_tag=bug", page.url)
     assert page.locator("tbody td.col-id").all_inner_texts() == []
     page.go_back()
+    page.wait_for_url("**_search=parser**")
     facet.locator("li", has_text="bug").locator("a.cross").click()
     page.wait_for_url(lambda url: "_tag=bug" not in url)
     assert page.locator("tbody td.col-id").all_inner_texts() == ["1", "2", "4"]
@@ -175,11 +177,13 @@ def test_root_makes_a_backup_with_a_button(
     browsed.open(browsed.server.sign_in_path)
     browsed.open("/-/glin/backups")
     page.get_by_role("button", name="Make a backup now").click()
-    page.wait_for_url("**/-/glin/backups?db=glin")
+    page.locator(".message-info").wait_for()
+    assert page.url.endswith("/-/glin/backups?db=glin")
     [made] = archive.parent.glob("glin-backups/*.db")
     assert page.locator(".message-info").inner_text() == f"Backup made: {made.name}"
     assert page.locator("tbody tr td").first.inner_text() == made.name
     page.get_by_role("link", name="the archive's health").click()
+    page.wait_for_url("**/-/glin/health**")
     assert page.get_by_text("less than a minute ago").is_visible()
     assert browsed.wrong == []
 
