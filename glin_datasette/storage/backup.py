@@ -56,7 +56,7 @@ def backup_db(
     started = time.perf_counter()
     with timed("backup_db") as facts, _writing(target_folder) as temporary:
         _copy(source, temporary, progress)
-        made = _inspect(temporary, deep=True)
+        made = _verified(source, temporary)
         _sync(temporary)
         target = _take_name(temporary, target_folder, source.stem)
         _sync(target_folder)
@@ -73,6 +73,18 @@ def backup_db(
         seconds=round(time.perf_counter() - started, 3),
         pruned=pruned,
     )
+
+
+def _verified(source: Path, copy: Path) -> BackupReport:
+    """Read a fresh copy back. What is wrong with it was wrong with the archive."""
+    try:
+        return _inspect(copy, deep=True)
+    except GlinError as ex:
+        found = str(ex).removeprefix(f"{copy}: ").partition(";")[0]
+        raise BackupError(
+            f"{source}: its copy does not verify ({found}), so no backup was made; "
+            "run 'glin-datasette check --deep'"
+        ) from None
 
 
 def list_backups(

@@ -32,6 +32,7 @@ from glin_datasette.importers.base import (
 from glin_datasette.importers.claude_code import ClaudeCode
 from glin_datasette.ingest import import_paths
 from glin_datasette.models import Conversation, Message
+from glin_datasette.storage import get_db, query_conversations
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "claude-code"
 FOLDER = FIXTURES / "projects" / "-home-ada-tide"
@@ -278,6 +279,40 @@ def test_an_image_leaves_a_note_and_not_its_bytes(tmp_path: Path) -> None:
     attached, returned = messages(file)
     assert (attached.kind, attached.content) == ("attachment", "[image/png, 12.3 KB]")
     assert (returned.role, returned.content) == ("tool", "[image/png, 12.3 KB]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        ("", "Then a prompt"),
+        ("12 now", "Then a prompt"),
+        ("a page for the menu", "/plan a page for the menu"),
+    ],
+)
+def test_a_command_names_a_conversation_if_it_says_what_about(
+    tmp_path: Path, arguments: str, title: str
+) -> None:
+    command = f"<command-name>/plan</command-name><command-args>{arguments}</command-args>"
+    found = sessions(tmp_path, record("user", "u1", command), record("user", "u2", "Then a prompt"))
+    assert found[SESSION].title == title
+
+
+def test_a_sidechain_works_for_the_repository_of_its_session(tmp_path: Path) -> None:
+    found = sessions(
+        tmp_path,
+        record("user", "u1", "Go on", cwd="/src/app"),
+        record("user", "u2", "Look", cwd="/src/app/menu", isSidechain=True),
+    )
+    assert {c.repo_root for c in found.values()} == {"/src/app"}
+    assert len(found) == 2
+
+
+def sessions(tmp_path: Path, *records: dict[str, Any]) -> dict[str, Conversation]:
+    """The conversations of a session's file as storage would add them up."""
+    path = write(tmp_path / f"{SESSION}.jsonl", *records)
+    with get_db(tmp_path / "glin.db") as db:
+        import_paths(db, [path])
+        return {c.source_id: c for c in query_conversations(db)}
 
 
 @pytest.mark.parametrize(

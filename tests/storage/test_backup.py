@@ -144,6 +144,17 @@ def test_a_full_disk_leaves_the_old_backups_and_nothing_new(
     assert verify_backup(old).verified
 
 
+def test_a_damaged_archive_gets_no_backup(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    filled.execute("pragma foreign_keys = off")
+    filled.execute("delete from conversations where id = 1")
+    with pytest.raises(BackupError, match=r"glin\.db: its copy does not verify.*check --deep"):
+        backup_db(filled)
+    assert list_backups(archive_path) == []
+    assert list((archive_path.parent / "glin-backups").iterdir()) == []
+
+
 def test_restoring_gives_back_every_row(archive_path: Path, filled: sqlite_utils.Database) -> None:
     backup = backup_db(filled)
     before = dump(archive_path)

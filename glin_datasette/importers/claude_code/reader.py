@@ -160,8 +160,13 @@ class Reader:
     def _note(self, thread: Thread, record: dict[str, Any]) -> None:
         """Take over what a record says about its conversation."""
         before = (thread.repo_root, thread.git_branch, thread.client, thread.transport)
-        if thread.repo_root is None and (cwd := string(record.get("cwd"))):
-            thread.repo_root = self._top(cwd)
+        if thread.repo_root is None:
+            # An agent may begin in a folder further down, and works for the session's.
+            session = self.state.threads.get(thread.parent or "")
+            if thread.relation == "subagent" and session:
+                thread.repo_root = session.repo_root
+            if thread.repo_root is None and (cwd := string(record.get("cwd"))):
+                thread.repo_root = self._top(cwd)
         # Outside of a branch the client writes HEAD, which says little.
         if thread.git_branch in (None, "HEAD"):
             thread.git_branch = string(record.get("gitBranch")) or thread.git_branch
