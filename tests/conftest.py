@@ -7,6 +7,7 @@ the data folder of each test are empty folders of its own.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from glin_datasette.storage import get_db
 
 #: The checkout, or the copy of its tests and docs that is run against an installed wheel.
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and commands that the
+# tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
