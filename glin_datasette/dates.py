@@ -31,7 +31,7 @@ def resolve(text: str, *, end: bool = False, now: datetime | None = None) -> str
         return _utc(last - timedelta(milliseconds=1) if end and last > first else first)
     except (ValueError, OverflowError):
         raise FilterError(
-            f"{text!r} is no date; write 2026-02-11, 2026-02, today, yesterday or 7d"
+            f"{text!r} is no date (write 2026-02-11, 2026-02, today, yesterday or 7d)"
         ) from None
 
 

@@ -20,9 +20,17 @@ from glin_datasette import paths
 PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
-BELOW_IMPORTERS = {"models", "errors"}
-BELOW_SEARCH = BASE | {"storage", "queries"}
-BELOW_TOP = BELOW_SEARCH | {"dates", "importers", "search", "ingest", "export", "render"}
+BELOW_IMPORTERS = {"models", "errors", "dates"}
+BELOW_SEARCH = BASE | {"dates", "storage", "queries"}
+BELOW_TOP = BELOW_SEARCH | {
+    "dates",
+    "language",
+    "importers",
+    "search",
+    "ingest",
+    "export",
+    "render",
+}
 
 #: What each part of the package may import of the others. `__init__` is the public API.
 MAY_IMPORT = {
@@ -30,10 +38,11 @@ MAY_IMPORT = {
     "errors": set(),
     "paths": set(),
     "importers": BELOW_IMPORTERS,
-    "queries": {"models", "errors"},
-    "storage": BASE | {"queries"},
+    "queries": {"models", "errors", "dates"},
+    "storage": BASE | {"dates", "queries"},
     "dates": {"errors"},
-    "search": BELOW_SEARCH | {"dates"},
+    "language": {"dates", "errors", "models"},
+    "search": BELOW_SEARCH | {"language"},
     "render": BELOW_IMPORTERS,
     "ingest": BELOW_SEARCH | {"importers"},
     "export": BELOW_SEARCH | {"importers", "search", "render"},
@@ -58,6 +67,7 @@ MAY_USE = {
     "importers": set(),
     "queries": set(),
     "dates": set(),
+    "language": set(),
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},
     "render": set(),

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import click
 
+from ..language import parse, quote
 from ..models import KINDS, ROLES, Filters
-from ..search import parse, quote
 
 __all__ = ["filter_options", "filters_of", "operators"]
 

@@ -9,6 +9,7 @@ import click
 from .. import queries
 from ..errors import NotFound, UsageError
 from ..search import register_functions
+from ..storage import search_available
 from ..storage.connection import sqlite_errors
 from .archive import archive_path, open_archive
 from .command import JSON, command
@@ -40,8 +41,8 @@ def query(name: str | None, params: tuple[str, ...], list_all: bool, as_json: bo
         return
     if name not in queries.names():
         raise NotFound(f"no query {name!r}; 'glin-datasette query --list' shows which there are")
-    found = queries.load(name)
     db = open_archive()
+    found = queries.load(name, indexed=search_available(db))
     with sqlite_errors(archive_path()):
         register_functions(db.conn)
         rows = list(db.query(found.sql, _values(found, params)))

@@ -14,7 +14,7 @@ from ..search import MARK_END, MARK_START, Sort
 from ..search import search as find
 from .archive import open_archive
 from .command import JSON, command
-from .filters import filter_options, operators
+from .filters import filter_options, filters_of, operators
 from .output import echo_json, plural, short_time
 
 _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
@@ -64,6 +64,7 @@ def search(
     (conversation_id, message_id, title, source, repo_root, role, kind, ts, snippet, score).
     In a snippet, what was found stands between the characters U+0002 and U+0003.
     """
+    filters_of(filters)  # An option, unlike a word of the query, must be right.
     # The options first: a quote that is not closed takes all that follows it.
     query = " ".join([operators(filters), *words]).strip()
     result = find(open_archive(), query, sort=sort, limit=limit, offset=offset)

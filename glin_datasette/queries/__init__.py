@@ -10,14 +10,16 @@ A file begins with a header of SQL comments::
 Each ``param`` line names a parameter, says what it is and, after a second ``|``, the
 value that an empty one stands for: Datasette's forms send an empty text for what nobody
 filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`; a line
-``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`.
+``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`. The folder
+``scan/`` has what stands in for a query where SQLite has no FTS5. The SQL may use the
+functions of :mod:`.functions`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
-from dataclasses import dataclass
 from importlib.resources import files
 
 from ..models import Filters
@@ -42,12 +44,12 @@ _FILTER_PARAMS = {
     "repo": "The repository's path, or the end of it.",
     "file": "A file, its folder, or the end of its path.",
     "commit": "A commit's hash, or the beginning of one.",
-    "since": "The first day, or the beginning of a time: 2026-02.",
+    "since": "The first day: 2026-02-11, 2026-02, yesterday, 7d.",
     "until": "The last day, likewise.",
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Param:
     """A parameter of a query. ``default`` is what an empty value stands for, if anything."""
 
@@ -56,7 +58,7 @@ class Param:
     default: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Query:
     """One canned query. ``sql`` is complete: every parameter may be an empty text."""
 
@@ -95,34 +97,34 @@ def names() -> tuple[str, ...]:
 
 
 @functools.cache
-def load(name: str) -> Query:
-    """One canned query.
+def load(name: str, *, indexed: bool = True) -> Query:
+    """One canned query. ``indexed=False`` where SQLite has no FTS5: what needs the index
+    then reads every message instead.
 
     :raises KeyError: if there is none of this name
     """
     if name not in names():
         raise KeyError(name)
-    lines = (files(__package__) / f"{name}.sql").read_text("utf-8").splitlines()
-    title, description, params, header = name, "", [], 0
-    for line in lines:
-        found = _HEADER.match(line)
-        if not found:
-            break
-        header += 1
-        if found[1] == "title":
-            title = found[2]
-        elif found[1] == "description":
-            description = found[2]
-        else:
-            params.append(Param(*(part.strip() for part in found[2].split("|"))))
-    body = "\n".join(lines[header:]).strip()
+    header, body = _split(f"{name}.sql")
+    if not indexed and (files(__package__) / "scan" / f"{name}.sql").is_file():
+        _, body = _split(f"scan/{name}.sql")
+    params = [Param(*(part.strip() for part in text.split("|"))) for text in header["param"]]
     if "-- filters" in body:
         params += [Param(name, text) for name, text in _FILTER_PARAMS.items()]
+    title, description = header["title"][0], header["description"][0]
     query = Query(name, title, description, tuple(params), "", body)
-    sql = _with_defaults(
-        query._complete(_filters.optional().lstrip("\n"), _UNINDEXED_IF_ANY), query.params
-    )
-    return Query(name, title, description, query.params, sql, body)
+    sql = query._complete(_filters.optional().lstrip("\n"), _UNINDEXED_IF_ANY)
+    return dataclasses.replace(query, sql=_with_defaults(sql, query.params))
+
+
+def _split(file: str) -> tuple[dict[str, list[str]], str]:
+    """The header of a file, by the names of its lines, and the SQL below it."""
+    header: dict[str, list[str]] = {"title": [], "description": [], "param": []}
+    lines = (files(__package__) / file).read_text("utf-8").splitlines()
+    while lines and (found := _HEADER.match(lines[0])):
+        header[found[1]].append(found[2])
+        del lines[0]
+    return header, "\n".join(lines).strip()
 
 
 def _with_defaults(sql: str, params: tuple[Param, ...]) -> str:
@@ -134,7 +136,6 @@ def _with_defaults(sql: str, params: tuple[Param, ...]) -> str:
 
 def _defaulted(default: str, parameter: re.Match[str]) -> str:
     if default.isdigit():
-        # What a form sends is text, and LIMIT takes no text that is no number.
-        return f"cast(coalesce(nullif({parameter[0]}, ''), {default}) as integer)"
+        return f"glin_number({parameter[0]}, {default})"
     quoted = default.replace("'", "''")
-    return f"coalesce(nullif({parameter[0]}, ''), '{quoted}')"
+    return f"iif(glin_blank({parameter[0]}), '{quoted}', trim({parameter[0]}))"

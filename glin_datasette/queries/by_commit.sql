@@ -8,9 +8,9 @@ from message_refs as r
   join messages as m on m.id = r.message_id
   join conversations as c on c.id = m.conversation_id
 where r.ref_type = 'commit'
-  and r.ref_value >= substr(lower(coalesce(:commit, '')), 1, 7)
-  and r.ref_value < substr(lower(coalesce(:commit, '')), 1, 7) || 'g'
-  and (substr(r.ref_value, 1, length(coalesce(:commit, ''))) = lower(coalesce(:commit, ''))
-    or substr(lower(:commit), 1, length(r.ref_value)) = r.ref_value)
-order by case when coalesce(:commit, '') = '' then null else m.ts end, m.ts desc, m.id
+  and r.ref_value >= substr(lower(trim(:commit)), 1, 7)
+  and r.ref_value < substr(lower(trim(:commit)), 1, 7) || 'g'
+  and (substr(r.ref_value, 1, length(trim(:commit))) = lower(trim(:commit))
+    or substr(lower(trim(:commit)), 1, length(r.ref_value)) = r.ref_value)
+order by iif(glin_blank(:commit), null, m.ts), m.ts desc, m.id
 limit :size

@@ -8,8 +8,8 @@ from message_refs as r
   join messages as m on m.id = r.message_id
   join conversations as c on c.id = m.conversation_id
 where r.ref_type = 'file'
-  and (coalesce(:file, '') = ''
-    or r.ref_value = :file
-    or substr(r.ref_value, 1, length(rtrim(:file, '/')) + 1) = rtrim(:file, '/') || '/'
-    or substr(r.ref_value, -length(:file) - 1) = '/' || :file)
+  and (glin_blank(:file)
+    or r.ref_value = trim(:file)
+    or substr(r.ref_value, 1, length(rtrim(trim(:file), '/')) + 1) = rtrim(trim(:file), '/') || '/'
+    or substr(r.ref_value, -length(trim(:file)) - 1) = '/' || trim(:file))
 order by m.ts desc, m.id desc limit :size

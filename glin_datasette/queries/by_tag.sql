@@ -12,6 +12,6 @@ from (
 ) as tagged
   join tags as t on t.id = tagged.tag_id
   join conversations as c on c.id = tagged.conversation_id
-where coalesce(:tag, '') = '' or t.name = :tag collate nocase
+where glin_blank(:tag) or t.name = trim(:tag) collate nocase
 group by c.id
 order by c.ended_at desc, c.id desc limit :size

@@ -8,7 +8,7 @@ from message_refs as r
   join messages as m on m.id = r.message_id
   join conversations as c on c.id = m.conversation_id
 where r.ref_type = 'file'
-  and (coalesce(:repo, '') = '' or c.repo_root = :repo
-    or substr(replace(c.repo_root, '\', '/'), -length(:repo) - 1) = '/' || :repo)
+  and (glin_blank(:repo) or c.repo_root = trim(:repo)
+    or substr(replace(c.repo_root, '\', '/'), -length(trim(:repo)) - 1) = '/' || trim(:repo))
 group by r.ref_value, c.repo_root
 order by messages desc, newest desc limit :size

@@ -15,7 +15,7 @@ _TAGGED = (
     " or +m.id in (select mt.message_id from message_tags as mt"
     " join tags as t on t.id = mt.tag_id where t.name = {value} collate nocase))"
 )
-_SOURCE = "+m.conversation_id in (select id from conversations where source = {value})"
+_SOURCE = "+m.conversation_id in (select id from conversations where source = lower({value}))"
 _REPO = (
     "+m.conversation_id in (select id from conversations where repo_root = {value}"
     " or substr(replace(repo_root, '\\', '/'), -length({value}) - 1) = '/' || {value})"
@@ -40,8 +40,8 @@ _COMMIT = (
 PREDICATES = {
     "tag": _TAGGED,
     "source": _SOURCE,
-    "role": "m.role = {value}",
-    "kind": "m.kind = {value}",
+    "role": "m.role = lower({value})",
+    "kind": "m.kind = lower({value})",
     "model": "m.model = {value}",
     "repo": _REPO,
     "file": _FILE,
@@ -50,6 +50,9 @@ PREDICATES = {
     # Text order puts "~" behind every digit and letter: a day includes its last moment.
     "until": "m.ts <= {value} || '~'",
 }
+
+#: How canned queries take what a person types into a field.
+_TYPED = {"since": "glin_since(:{})", "until": "glin_until(:{})"}
 
 #: Filters where a message can meet several values, and must meet all.
 _ALL_OF = ("tag", "file", "commit")
@@ -90,8 +93,9 @@ def _predicates(filters: Filters, prefix: str, params: dict[str, object]) -> lis
 
 
 def optional() -> str:
-    """The SQL for canned queries: every filter is a parameter that may be empty."""
+    """The SQL for canned queries: every filter is a parameter that may be blank."""
     return "".join(
-        f"\n    and (coalesce(:{name}, '') = '' or {predicate.format(value=f':{name}')})"
+        f"\n    and (glin_blank(:{name})"
+        f" or {predicate.format(value=_TYPED.get(name, 'trim(:{})').format(name))})"
         for name, predicate in PREDICATES.items()
     )

@@ -13,7 +13,5 @@ from conversations as c
     where messages_fts match coalesce(glin_match(:q), '""')
     group by m.conversation_id
   ) as found on found.conversation_id = c.id
-where coalesce(:q, '') = ''
-  or found.hits
-  or instr(lower(c.title), lower(:q))
+where glin_blank(:q) or found.hits or glin_contains(:q, c.title)
 order by found.hits desc, c.ended_at desc, c.id desc limit :size offset :skip

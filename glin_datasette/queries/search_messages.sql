@@ -1,12 +1,12 @@
 -- title: Search messages
 -- description: The messages that hold what you type, best first or newest first. Without words: the newest that pass the filters.
--- param: q | Words, "phrases", prefix*, OR, -word.
+-- param: q | Words, "phrases", prefix*, OR, -word. Filters have fields of their own.
 -- param: sort | rank or newest. | rank
 -- param: size | How many. | 50
 -- param: skip | How many to pass over. | 0
 -- param: window | Only so many of the newest matches are ranked; 0 ranks all. | 20000
-select f.message_id, c.id as conversation_id, c.title, c.source, c.repo_root,
-  m.role, m.kind, m.ts, f.snippet, f.score
+select c.title, f.snippet, m.ts, m.role, m.kind, c.source, c.repo_root,
+  c.id as conversation_id, f.message_id, f.score
 from (
   -- The cross joins force this order, so that only the rows that are kept get a snippet.
   select * from (
@@ -14,7 +14,7 @@ from (
       snippet(messages_fts, 0, char(2), char(3), '…', 24) as snippet
     from messages_fts
       cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
-    where :sort <> 'newest' and messages_fts match coalesce(glin_match(:q), '""')
+    where lower(:sort) <> 'newest' and messages_fts match coalesce(glin_match(:q), '""')
     -- The rank of a word that is everywhere says little; ranking every match says it late.
     and messages_fts.rowid >= iif(:window < 1, 0, coalesce((
       select messages_fts.rowid
@@ -34,7 +34,7 @@ from (
       snippet(messages_fts, 0, char(2), char(3), '…', 24) as snippet
     from messages_fts
       cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
-    where :sort = 'newest' and messages_fts match coalesce(glin_match(:q), '""')
+    where lower(:sort) = 'newest' and messages_fts match coalesce(glin_match(:q), '""')
     -- unindexed
     -- filters
     order by m.ts desc, m.id desc limit :size offset :skip

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import functools
 import re
-import sqlite3
 from dataclasses import dataclass
 
-__all__ = ["MARK_END", "MARK_START", "contains", "match", "register_functions", "rest", "snippet"]
+__all__ = ["MARK_END", "MARK_START", "contains", "match", "rest", "snippet"]
 
 #: Around a found word in a snippet. Stored text never holds them.
 MARK_START, MARK_END = "\x02", "\x03"
@@ -128,27 +127,6 @@ def snippet(text: str, content: str, width: int = 200) -> str:
             done = stop
     shown = "".join([*marked, cut[done:]])
     return ("…" if start else "") + shown + ("…" if end < len(content) else "")
-
-
-def register_functions(conn: sqlite3.Connection) -> None:
-    """Add the SQL functions that the canned queries use to a connection.
-
-    ``glin_match(q)`` and ``glin_rest(q)`` split a query as :func:`match` and :func:`rest`
-    do; ``glin_contains(q, content)`` and ``glin_snippet(q, content)`` are
-    :func:`contains` and :func:`snippet`. Registering twice is harmless.
-    """
-    conn.create_function("glin_match", 1, lambda q: match(_text(q)), deterministic=True)
-    conn.create_function("glin_rest", 1, lambda q: rest(_text(q)), deterministic=True)
-    conn.create_function(
-        "glin_contains", 2, lambda q, c: contains(_text(q), _text(c)), deterministic=True
-    )
-    conn.create_function(
-        "glin_snippet", 2, lambda q, c: snippet(_text(q), _text(c)), deterministic=True
-    )
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _indexed(group: tuple[_Term, ...]) -> bool:

@@ -11,7 +11,8 @@ import sqlite_utils
 from ..errors import NotFound
 from ..models import Conversation, Filters, Message, Ref, Stats, TagCount
 from ..queries import filters as sql_filters
-from ..queries.text import match, register_functions, rest
+from ..queries.functions import register_functions
+from ..queries.text import match, rest
 from .connection import database_path, sqlite_errors, timed
 from .schema import search_available
 

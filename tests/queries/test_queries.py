@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from glin_datasette.models import Conversation, Filters, Message, Ref
 from glin_datasette.queries import load, names
 from glin_datasette.queries.filters import PREDICATES
-from glin_datasette.queries.text import register_functions
+from glin_datasette.queries.functions import register_functions
 from glin_datasette.storage import insert_conversation, insert_message
 
 HASH = "abcdef1" + "0" * 33
@@ -65,16 +65,23 @@ RESULTS: list[tuple[str, dict[str, object], str, list[object]]] = [
     ("search_messages", {"q": "parser", "size": "1"}, "message_id", [1]),
     ("search_messages", {"tag": "bug"}, "message_id", [3]),
     ("search_messages", {"since": "2026-02", "until": "2026-02"}, "message_id", [2]),
-    ("scan_messages", {"q": "parser"}, "message_id", [2, 1]),
-    ("scan_messages", {"q": "-parser"}, "message_id", [3]),
-    ("scan_messages", {}, "message_id", [3, 2, 1]),
     ("count_messages", {}, "total", [3]),
     ("count_messages", {"q": "parser"}, "total", [2]),
     ("count_messages", {"q": "parser", "model": "opus"}, "total", [1]),
     ("count_messages", {"q": "nothing"}, "total", [0]),
     ("search_conversations", {}, "conversation_id", [2, 1]),
     ("search_conversations", {"q": "two"}, "conversation_id", [1]),
-    ("search_conversations", {"q": "oth"}, "conversation_id", [2]),
+    ("search_conversations", {"q": "  "}, "conversation_id", [2, 1]),
+    ("search_conversations", {"q": "oth*"}, "conversation_id", [2]),
+    ("search_conversations", {"q": "parser THE"}, "conversation_id", [1]),
+    ("search_messages", {"q": "parser", "role": " User "}, "message_id", [1]),
+    ("search_messages", {"q": "parser", "size": "x"}, "message_id", [1, 2]),
+    ("search_messages", {"since": "garbage"}, "message_id", []),
+    ("by_date", {"until": "garbage"}, "conversation_id", []),
+    ("by_date", {"until": "400d"}, "conversation_id", []),
+    ("by_tag", {"tag": " bug "}, "conversation_id", [2]),
+    ("by_commit", {"commit": " ABCDEF1 "}, "message_id", [2, 3]),
+    ("by_file", {"file": " a.py "}, "message_id", [3, 2]),
     ("recent", {}, "conversation_id", [2, 1]),
     ("recent", {"size": "1"}, "messages", [1]),
     ("by_tag", {}, "tags", ["bug", "work"]),
@@ -124,6 +131,23 @@ def test_every_query_is_tested_and_described() -> None:
         assert len({p.name for p in query.params}) == len(query.params)
 
 
+@pytest.mark.parametrize("name", ["search_messages", "count_messages", "search_conversations"])
+@pytest.mark.parametrize("q", ["", "parser", "parser -two", "three OR one", '"parser two"', "none"])
+def test_without_the_index_the_same_is_found(
+    filled: sqlite_utils.Database, name: str, q: str
+) -> None:
+    scanning = load(name, indexed=False)
+    assert scanning.params == load(name).params
+    assert "fts" not in scanning.sql
+    cursor = filled.execute(scanning.sql, {**{p.name: "" for p in scanning.params}, "q": q})
+    key = next(
+        i for i, c in enumerate(cursor.description) if c[0] in ("message_id", "total", "hits")
+    )
+    column = cursor.description[key][0]
+    expected = [row[column] for row in run(filled, name, q=q)]
+    assert sorted(row[key] for row in cursor) == sorted(expected)
+
+
 def test_no_such_query() -> None:
     with pytest.raises(KeyError):
         load("../secrets")
@@ -161,11 +185,12 @@ def test_search_and_canned_query_filter_alike(filled: sqlite_utils.Database) -> 
     assert set(values) == set(PREDICATES)
     for name, value in values.items():
         filters = Filters(**{name: value if name in ("since", "until") else (value,)})  # type: ignore[arg-type]
-        sql, params = load("scan_messages").filtered(filters)
+        sql, params = load("search_messages", indexed=False).filtered(filters)
         found = filled.execute(sql, {**params, "q": "", "size": 50, "skip": 0}).fetchall()
-        canned = run(filled, "scan_messages", **{name: value})
-        assert [row[0] for row in found] == [row["message_id"] for row in canned]
-        assert found, name
+        ids = [row[-2] for row in found]
+        canned = run(filled, "search_messages", **{name: value})
+        assert ids == [row["message_id"] for row in canned]
+        assert ids, name
 
 
 SHAPES = [

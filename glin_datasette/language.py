@@ -1,0 +1,146 @@
+"""The query language: plain words, and operators that filter.
+
+The words are those of :mod:`glin_datasette.queries.text`. Operators stand anywhere in the
+text and any number of times::
+
+    tag:  source:  role:  kind:  model:  repo:  file:  commit:  conversation:
+    since:  until:      dates, today, yesterday, 7d, 12h, 2026-02
+
+``-tag:x`` leaves out what has it; ``repo:"two words"`` quotes, with ``""`` for a quote
+inside. What only looks like an operator (``http://…``, ``foo:bar``) is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import dates
+from .errors import FilterError
+from .models import KINDS, ROLES, Filters
+
+__all__ = ["OPERATORS", "Reading", "parse", "quote", "read", "unparse"]
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value.lower() not in choices:
+            raise FilterError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        return value.lower()
+
+    return check
+
+
+def _number(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise FilterError(f"conversation: {value!r} is not the number of a conversation")
+    return int(value)
+
+
+#: Operator -> what its value is; raises FilterError for one that it cannot have.
+OPERATORS: dict[str, Callable[[str], Any]] = {
+    "tag": _text,
+    "source": _text,
+    "role": _one_of("role", ROLES),
+    "kind": _one_of("kind", KINDS),
+    "model": _text,
+    "repo": _text,
+    "file": _text,
+    "commit": _text,
+    "conversation": _number,
+    "since": dates.resolve,
+    "until": lambda value: dates.resolve(value, end=True),
+}
+
+_OPERATOR = re.compile(
+    rf"(?<!\S)(?P<no>-)?(?P<name>{'|'.join(OPERATORS)}):"
+    r'(?:"(?P<quoted>(?:[^"]|"")*)"?|(?P<value>\S+))'
+    r'|"[^"]*(?:"|$)',  # A phrase is text, whatever it holds.
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text asks for. ``refused`` are operators whose value cannot be, one sentence
+    each; they were taken for text."""
+
+    filters: Filters
+    refused: tuple[str, ...] = ()
+
+
+def read(text: str) -> Reading:
+    """What a person typed, as filters. Dates are resolved to UTC. Never fails."""
+    wanted: dict[str, list[Any]] = {}
+    unwanted: dict[str, list[Any]] = {}
+    refused: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
+        if not found["name"]:
+            return found[0]
+        name = found["name"].lower()
+        quoted = found["quoted"]
+        value = (found["value"] if quoted is None else quoted.replace('""', '"')).strip()
+        if not value:
+            return " "
+        try:
+            meant = OPERATORS[name](value)
+        except FilterError as ex:
+            refused.append(str(ex))
+            return found[0]
+        (unwanted if found["no"] else wanted).setdefault(name, []).append(meant)
+        return " "
+
+    text = text.encode("utf-8", "replace").decode()
+    words = " ".join(_OPERATOR.sub(take, text).split())
+    filters = replace(
+        _filters(wanted), text=words, exclude=_filters(unwanted) if unwanted else None
+    )
+    return Reading(filters, tuple(refused))
+
+
+def parse(text: str) -> Filters:
+    """What ``text`` asks for, strictly.
+
+    :raises FilterError: if an operator has a value that it cannot have
+    """
+    reading = read(text)
+    if reading.refused:
+        raise FilterError(reading.refused[0])
+    return reading.filters
+
+
+def quote(value: str) -> str:
+    """``value`` as an operator takes it: in quotes where it needs them."""
+    bare = value.strip()
+    if bare and not re.search(r'[\s"]', bare):
+        return bare
+    return '"' + bare.replace('"', '""') + '"'
+
+
+def unparse(filters: Filters) -> str:
+    """The text that :func:`parse` reads as ``filters``."""
+    parts = []
+    for sign, said in (("", filters), ("-", filters.exclude)):
+        for name in OPERATORS if said else ():
+            value = getattr(said, name)
+            values = (value,) if isinstance(value, str) else value or ()
+            parts += [f"{sign}{name}:{quote(str(value))}" for value in values]
+    # Last, because a quote that is never closed runs to the end.
+    return " ".join([*parts, filters.text] if filters.text else parts)
+
+
+def _filters(said: dict[str, list[Any]]) -> Filters:
+    # Every bound must be met, so the narrowest one is enough.
+    narrowest = {"since": max, "until": min}
+    values: dict[str, Any] = {
+        name: narrowest[name](values) if name in narrowest else tuple(values)
+        for name, values in said.items()
+    }
+    return Filters(**values)
