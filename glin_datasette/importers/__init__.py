@@ -11,10 +11,11 @@ from .base import Importer
 from .claude_code import ClaudeCode
 from .glin import GlinImporter
 
-__all__ = ["HEAD_SIZE", "importer_for", "importers"]
+__all__ = ["HEAD_SIZES", "importer_for", "importers"]
 
-#: Bytes of a file that are enough to tell its format.
-HEAD_SIZE = 64 * 1024
+#: How many bytes of a file are looked at to tell its format: more only where nobody knew
+#: it by less, because its first line is very long or damaged.
+HEAD_SIZES = (64 * 1024, 1024 * 1024, 16 * 1024 * 1024)
 
 
 def importers() -> tuple[Importer, ...]:
@@ -27,6 +28,14 @@ def importer_for(path: Path) -> Importer | None:
 
     :raises OSError: if the file cannot be read
     """
+    head = b""
     with path.open("rb") as file:
-        head = file.read(HEAD_SIZE)
-    return next((each for each in importers() if each.identify(path, head)), None)
+        for size in HEAD_SIZES:
+            more = file.read(size - len(head))
+            if not more:
+                break
+            head += more
+            for importer in importers():
+                if importer.identify(path, head):
+                    return importer
+    return None

@@ -109,7 +109,10 @@ class Importer(Protocol):
         ...
 
     def identify(self, path: Path, head: bytes) -> bool:
-        """Whether a file whose first 64 KiB are ``head`` is of this format. Never raises."""
+        """Whether a file that begins with ``head`` is of this format. Never raises.
+
+        Asked again with a longer ``head`` where no importer knew the file by a shorter one.
+        """
         ...
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..base import Checkpoint, Item, Skipped
@@ -36,6 +36,8 @@ __all__ = ["ClaudeCode"]
 
 #: Keys that tell Claude Code's records from those of others that have a type as well.
 _KEYS = frozenset({"leafUuid", "messageId", "parentUuid", "sessionId", "uuid"})
+#: What stands before the first object, list or long text on a line.
+_SCALARS = re.compile(rb'\{(?:"\w+"\s*+:\s*+(?:null|true|false|[\d.]++|"[^"\\]*+")\s*+,\s*+)+')
 _CUT_LINE = re.compile(rb'"(?:parentUuid|sessionId)"\s*:\s*(?:null|"[0-9a-f-]{36}")')
 
 
@@ -69,17 +71,21 @@ class ClaudeCode:
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Claude Code."""
-        lines = head.split(b"\n")
-        for line in lines:
+        others = False
+        for line in head.split(b"\n"):
             try:
                 record = decode(line)
             except BadLine:
                 continue
-            kind = record.get("type")
-            if isinstance(kind, str) and kind in KNOWN and not _KEYS.isdisjoint(record):
+            if _is_record(record):
                 return True
-        # The first line may be longer than the head.
-        return len(lines) == 1 and _CUT_LINE.search(head) is not None
+            others = True
+        # The last line may go on behind the head; it tells where no whole one did.
+        cut = head[head.rfind(b"\n") + 1 :]
+        begins = _SCALARS.match(cut)
+        if others or not begins:
+            return False
+        return _CUT_LINE.search(cut) is not None or _begins_record(begins[0])
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
@@ -101,3 +107,15 @@ class ClaudeCode:
                     yield from items
         yield from reader.finish()
         yield Checkpoint(offset, number, state.dump())
+
+
+def _is_record(record: Mapping[str, object]) -> bool:
+    kind = record.get("type")
+    return isinstance(kind, str) and kind in KNOWN and not _KEYS.isdisjoint(record)
+
+
+def _begins_record(scalars: bytes) -> bool:
+    try:
+        return _is_record(decode(scalars.rstrip(b", \t") + b"}"))
+    except BadLine:
+        return False
