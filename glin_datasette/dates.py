@@ -1,4 +1,4 @@
-"""Days and times as people write them, as the UTC text that the archive compares."""
+"""Days and times, as people and programs write them, as the UTC text that the archive holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from .errors import FilterError
 
-__all__ = ["resolve"]
+__all__ = ["normalise_time", "resolve", "utc_now"]
 
 _AGO = re.compile(r"(\d{1,5})([hdwmy])")
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
@@ -71,3 +71,24 @@ def _midnight(day: date) -> datetime:
 def _utc(moment: datetime) -> str:
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def utc_now() -> str:
+    """The present moment, as ISO 8601 UTC with milliseconds."""
+    return _utc(datetime.now(UTC))
+
+
+def normalise_time(value: object) -> str | None:
+    """ISO 8601 in any offset -> ``2026-02-11T05:53:33.335Z``; ``None`` if it is no time.
+
+    A time without an offset is taken for UTC.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return _utc(moment)
+    except (ValueError, OverflowError):
+        return None

@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
+from .dates import utc_now
 from .errors import ExportFailed
 from .importers.glin import FORMAT, VERSION
 from .models import Conversation, Message
@@ -83,8 +83,7 @@ def _failed(target: Path, ex: OSError) -> ExportFailed:
 
 
 def _header() -> str:
-    made = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return _line({"type": FORMAT, "version": VERSION, "exported_at": made})
+    return _line({"type": FORMAT, "version": VERSION, "exported_at": utc_now()})
 
 
 def _lines(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:

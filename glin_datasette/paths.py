@@ -38,6 +38,12 @@ def backups_dir(db_path: Path) -> Path:
     return db_path.parent / f"{db_path.stem}-backups"
 
 
+def opens_in_datasette(path: Path) -> bool:
+    """Whether Datasette can open a database at ``path``. It puts the path into a URI as it
+    is; with one of these characters it would open, or even make, another file."""
+    return not set("#?%") & set(str(path))
+
+
 def migrations_dir() -> Path:
     """The folder with ``migrations.py``: inside the wheel, or at the top of a checkout."""
     return _shipped("migrations")

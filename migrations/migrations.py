@@ -13,6 +13,7 @@ The data, from the outside in:
 - ``tags`` n-n conversations and messages, through two join tables.
 - ``messages_fts``: an FTS5 index over ``messages.content`` that stores no text of its own.
 - ``import_files``: what was read from which transcript file, and how far.
+- ``deleted_conversations``: what an import leaves out.
 """
 
 from sqlite_utils import Database, Migrations
@@ -142,6 +143,13 @@ def initial(db: Database) -> None:
         },
         pk="path",
         not_null={"format", "size", "mtime_ns", "offset"},
+    )
+
+    # So that an import does not bring back what somebody deleted.
+    db.table("deleted_conversations").create(
+        {"source": str, "source_id": str, "deleted_at": str},
+        pk=("source", "source_id"),
+        not_null={"deleted_at"},
     )
 
     db.create_view(

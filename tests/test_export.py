@@ -67,7 +67,8 @@ MESSAGES = st.builds(
     is_error=st.booleans(),
     source_id=st.none() | IDS,
     refs=st.lists(
-        st.builds(Ref, type=st.sampled_from(get_args(RefType)), value=TEXT.filter(bool)),
+        st.builds(Ref, type=st.sampled_from(["file", "url"]), value=TEXT.filter(bool))
+        | st.from_regex("[0-9a-f]{7,40}", fullmatch=True).map(lambda value: Ref("commit", value)),
         max_size=2,
     ).map(tuple),
     tags=TAGS,

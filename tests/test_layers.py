@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "search": BELOW_SEARCH | {"language"},
     "render": BELOW_IMPORTERS,
     "ingest": BELOW_SEARCH | {"importers"},
-    "export": BELOW_SEARCH | {"importers", "search", "render"},
+    "export": BELOW_SEARCH | {"importers", "render"},
     "__init__": BELOW_TOP,
     "__main__": {"cli"},
     "plugin": BELOW_TOP | {"__init__"},

@@ -311,7 +311,7 @@ def test_without_fts5_everything_but_ranking_works(
     if existing:
         with get_db(path) as db:
             row = insert_conversation(db, Conversation(source="t", source_id="1"))
-            insert_message(db, row, Message(role="user", content="indexed parser", ts="2026"))
+            insert_message(db, row, Message(role="user", content="indexed parser", ts="2026-01-01"))
     told = run_without_fts5(path)  # type: ignore[operator]
     assert told["available"] is False
     assert told["total"] == (1 if existing else 0), "since: leaves out what has no time"

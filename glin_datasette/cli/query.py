@@ -8,7 +8,7 @@ import click
 
 from .. import queries
 from ..errors import NotFound, UsageError
-from ..search import register_functions
+from ..search import MARK_END, MARK_START, register_functions
 from ..storage import search_available
 from ..storage.connection import sqlite_errors
 from .archive import archive_path, open_archive
@@ -49,9 +49,19 @@ def query(name: str | None, params: tuple[str, ...], list_all: bool, as_json: bo
     if as_json:
         echo_json({"query": name, "rows": rows})
     elif rows:
-        table([key.upper() for key in rows[0]], [list(row.values()) for row in rows])
+        table(
+            [key.upper() for key in rows[0]],
+            [[_unmarked(value) for value in row.values()] for row in rows],
+        )
     else:
         click.echo("No rows.")
+
+
+def _unmarked(value: Any) -> Any:
+    """A value without the characters that mark what was found."""
+    if isinstance(value, str):
+        return value.replace(MARK_START, "").replace(MARK_END, "")
+    return value
 
 
 def _values(query: queries.Query, params: tuple[str, ...]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 
 import click
@@ -42,6 +43,10 @@ def serve(host: str, port: int, open_browser: bool) -> None:
     address can read the archive. Ctrl-C stops it.
     """
     path = archive_path()
+    if not paths.opens_in_datasette(path.absolute()):
+        raise ArchiveError(
+            f"{path}: Datasette cannot open a path that holds #, ? or %; move the archive"
+        )
     open_archive().close()
     report = check_file(path)
     if report.status == "fail":
@@ -51,7 +56,10 @@ def serve(host: str, port: int, open_browser: bool) -> None:
             "with a backup"
         )
     port = _free_port(host, port)
-    arguments = [str(path), "--host", host, "--port", str(port)]
+    # Datasette cannot use a WAL in a folder that it may not write; nobody else writes there.
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    arguments = [str(path)] if writable else ["--immutable", str(path)]
+    arguments += ["--host", host, "--port", str(port)]
     arguments += ["--metadata", str(paths.metadata_path())]
     for name, value in _SETTINGS.items():
         arguments += ["--setting", name, value]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from ..dates import normalise_time
 from ..models import (
     KINDS,
     RELATIONS,
@@ -24,6 +25,7 @@ from ..models import (
 )
 from .base import Checkpoint, Item, Said, Skipped, Unknown
 from .jsonl import read_lines
+from .walk import OnError, walk
 
 __all__ = ["FORMAT", "VERSION", "GlinImporter"]
 
@@ -39,6 +41,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "title_from": get_args(TitleFrom),
     "type": get_args(RefType),
 }
+
+_TIMES = ("started_at", "ended_at", "ts")
 
 _CONVERSATION = (
     "parent_source_id", "relation", "title", "title_from", "started_at", "ended_at", "client",
@@ -56,9 +60,9 @@ class GlinImporter:
         """None: an export is read when it is named."""
         return ()
 
-    def find(self, folder: Path) -> Iterator[Path]:
+    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
         """The JSON Lines files below ``folder``."""
-        yield from sorted(path for path in folder.rglob("*.jsonl") if path.is_file())
+        return walk(folder, ".jsonl", on_error)
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether the first line is the header of an export."""
@@ -218,7 +222,9 @@ def _text(record: dict[str, Any], name: str) -> str | None:
     choices = _CHOICES.get(name)
     if choices and value not in choices:
         raise ValueError(f"{name}: {value[:40]!r} is none of {', '.join(choices)}")
-    return _storable(name, value)
+    if name in _TIMES and (moment := normalise_time(value)) is None:
+        raise ValueError(f"{name}: {value[:40]!r} is no time")
+    return moment if name in _TIMES else _storable(name, value)
 
 
 def _count(record: dict[str, Any], name: str) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+
+from ..dates import normalise_time
 
 __all__ = [
     "clean",
@@ -51,23 +52,6 @@ def digest(value: str | bytes) -> str:
     """32 hexadecimal digits that stand for ``value``."""
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def normalise_time(value: object) -> str | None:
-    """ISO 8601 in any offset -> ``2026-02-11T05:53:33.335Z``; ``None`` if it is no time.
-
-    A time without an offset is taken for UTC.
-    """
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        moment = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def one_line(text: str, limit: int = 100) -> str | None:

@@ -13,7 +13,7 @@ import click
 from datasette import hookimpl
 from markupsafe import Markup
 
-from .. import queries, search
+from .. import search
 from . import archives, cells, compat, links, metadata, views
 from .guard import PREFIX, App, guard, is_json, is_ours
 
@@ -28,12 +28,12 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
     async def inner() -> None:
         archives.attach_default(datasette)
         known = archives.attached(datasette)
-        for name, path in archives.recognise(datasette):
+        for name, path, indexed in archives.recognise(datasette):
             described = metadata.for_archive(compat.own_settings(datasette, name))
-            known.archives[name] = archives.Archive(name, path, described)
+            archive = archives.Archive(name, path, described, indexed)
+            known.archives[name] = archive
             if compat.IS_1_0:
-                canned = [queries.load(query) for query in queries.names()]
-                await compat.publish(datasette, name, canned, described)
+                await compat.publish(datasette, name, archive.queries(), described)
         if compat.IS_1_0 and known.alone:
             await compat.publish_title(datasette, metadata.for_instance())
 
@@ -47,12 +47,10 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
 
 @hookimpl(optionalhook=True)
 def canned_queries(datasette: Datasette, database: str) -> dict[str, Any]:
-    if not archives.is_archive(datasette, database):
-        return {}
-    loaded = (queries.load(name) for name in queries.names())
+    archive = archives.attached(datasette).archives.get(database)
     return {
         query.name: {**compat.canned(query), "params": [param.name for param in query.params]}
-        for query in loaded
+        for query in (archive.queries() if archive else ())
     }
 
 

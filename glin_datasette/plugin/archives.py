@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import paths
+from .. import paths, queries
 from ..errors import ArchiveError, GlinError, NotAnArchive
-from ..storage import get_db, pending
+from ..storage import get_db, pending, search_available
 from ..storage.connection import connect, sqlite_errors
 from .compat import Metadata
 
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An attached database with our schema. ``metadata`` is what describes it."""
+    """An attached database with our schema. ``metadata`` is what describes it; ``indexed``
+    says whether full-text search works, here and now."""
 
     name: str
     path: Path
     metadata: Metadata
+    indexed: bool = True
+
+    def queries(self) -> list[queries.Query]:
+        """The canned queries, as this archive can run them."""
+        return [queries.load(name, indexed=self.indexed) for name in queries.names()]
 
 
 @dataclass(slots=True)
@@ -65,6 +71,11 @@ def attach_default(datasette: Datasette) -> None:
 
     path = paths.default_db()
     try:
+        if not paths.opens_in_datasette(path):
+            raise ArchiveError(
+                f"{path}: Datasette cannot open a path that holds #, ? or %; "
+                "choose another with GLIN_DATA_DIR"
+            )
         get_db(path).close()
     except GlinError as ex:
         _refuse(datasette, path.stem, path, ex)
@@ -72,12 +83,12 @@ def attach_default(datasette: Datasette) -> None:
         datasette.add_database(Database(datasette, path=str(path), is_mutable=True))
 
 
-def recognise(datasette: Datasette) -> list[tuple[str, Path]]:
+def recognise(datasette: Datasette) -> list[tuple[str, Path, bool]]:
     """Find the archives among the attached databases, and bring older ones up to date.
 
     An archive that cannot be used as it is gets one line on stderr and is left alone.
 
-    :returns: names and paths
+    :returns: names, paths, and whether full-text search works
     """
     found = []
     for name, database in datasette.databases.items():
@@ -85,8 +96,9 @@ def recognise(datasette: Datasette) -> list[tuple[str, Path]]:
             continue
         path = Path(database.path).absolute()
         try:
-            if _opens_as_archive(path, mutable=database.is_mutable):
-                found.append((name, path))
+            indexed = _opens_as_archive(path, mutable=database.is_mutable)
+            if indexed is not None:
+                found.append((name, path, indexed))
         except GlinError as ex:
             _refuse(datasette, name, path, ex)
     files = [database for database in datasette.databases.values() if database.path]
@@ -94,22 +106,23 @@ def recognise(datasette: Datasette) -> list[tuple[str, Path]]:
     return found
 
 
-def _opens_as_archive(path: Path, *, mutable: bool) -> bool:
+def _opens_as_archive(path: Path, *, mutable: bool) -> bool | None:
+    """Whether full-text search works in the archive at ``path``; ``None`` if it is none."""
     try:
         # Looked at first, because get_db() would fill an empty database.
         with closing(connect(path, readonly=True)) as db, sqlite_errors(path):
             if "conversations" not in db.table_names() or "schema_version" not in db.view_names():
-                return False
+                return None
         with closing(get_db(path, readonly=not mutable)) as db:
-            steps = pending(db)
+            steps, indexed = pending(db), search_available(db)
     except NotAnArchive:
-        return False
+        return None
     if steps:
         raise ArchiveError(
             f"{path}: its schema is older than this release and it may only be read; "
             "serve it as a mutable database once, or run 'glin-datasette migrate'"
         )
-    return True
+    return indexed
 
 
 def _refuse(datasette: Datasette, name: str, path: Path, reason: GlinError) -> None:

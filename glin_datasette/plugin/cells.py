@@ -101,8 +101,18 @@ def _filter(cell: _Cell, value: Any, column: str) -> Markup | None:
 
 
 def _tag(cell: _Cell, value: Any, column: str) -> Markup | None:
+    # Messages, because a message counts as tagged where its conversation is: with a tag
+    # that only messages have, the list of conversations would be empty.
     if isinstance(value, str) and value:
-        return _LINK.format(cell.url("conversations", _tag=value), value)
+        return _LINK.format(cell.url("messages", _tag=value), value)
+    return None
+
+
+def _tagged(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """How many conversations have the tag of this row: a link to those."""
+    tag = cell.get("tag")
+    if cell.table is None and isinstance(tag, str) and isinstance(value, int) and value:
+        return _LINK.format(cell.url(column, _tag=tag), value)
     return None
 
 
@@ -141,6 +151,7 @@ _RENDERERS: dict[str, Callable[[_Cell, Any, str], Markup | None]] = {
     **dict.fromkeys(_FILTERS, _filter),
     "title": _title,
     "tag": _tag,
+    "conversations": _tagged,
     "name": _tag_name,
     "ref_value": _ref,
     "snippet": _snippet,

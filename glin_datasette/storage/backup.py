@@ -19,7 +19,7 @@ from pathlib import Path
 import sqlite_utils
 
 from .. import paths
-from ..errors import BackupError, GlinError
+from ..errors import BackupError, GlinError, NotFound
 from ..models import BackupReport, RestoreReport
 from .connection import connect, create_file, database_path, sqlite_errors, timed
 from .schema import refuse_foreign, version
@@ -218,6 +218,10 @@ def _told(progress: Progress | None) -> Callable[[int, int, int], None] | None:
 
 
 def _inspect(path: Path, *, deep: bool) -> BackupReport:
+    if not path.exists():
+        raise NotFound(
+            f"{path}: no such backup; 'glin-datasette backup --list' shows which there are"
+        )
     with contextlib.closing(connect(path, readonly=True)) as db, sqlite_errors(path):
         refuse_foreign(db, path)
         schema = version(db)

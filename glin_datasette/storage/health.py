@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from ..dates import utc_now
 from ..errors import GlinError, ReadOnlyArchive
 from ..models import Check, HealthReport, Status
 from .backup import backup_time, newest_backup
@@ -118,7 +119,7 @@ def _report(
         last_backup_age=(
             max(0.0, round((now - backup_time(newest)).total_seconds(), 1)) if newest else None
         ),
-        checked_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        checked_at=utc_now(),
         ms=round(ms, 2),
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlite_utils
+
+from ..dates import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def record_import_file(db: sqlite_utils.Database, file: ImportFile) -> None:
         "state": json.dumps(dict(file.state)),
         "skipped": file.skipped,
         "last_error": file.last_error,
-        "imported_at": datetime.now(UTC).isoformat(timespec="milliseconds")[:23] + "Z",
+        "imported_at": utc_now(),
     }
     changes = ", ".join(f"{name} = excluded.{name}" for name in row if name != "path")
     db.execute(

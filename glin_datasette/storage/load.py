@@ -31,6 +31,7 @@ from .write import (
     next_position,
     tag_message,
     update_message,
+    was_deleted,
 )
 
 _BATCH = 500
@@ -54,6 +55,8 @@ class _Target:
     disordered: bool = False
     #: Conversation that owns records which this one repeats.
     copied_from: int | None = None
+    #: Somebody deleted it; what is said in it is left out.
+    deleted: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +73,8 @@ class Loader:
     db: sqlite_utils.Database
     #: ``None``: an exact copy, where each conversation names its own source.
     source: str | None
+    #: Whether to bring back conversations that somebody deleted.
+    bring_back: bool = False
     conversations: int = 0
     messages: int = 0
     #: (source, source_id) -> conversation
@@ -107,6 +112,8 @@ class Loader:
                     store_generated_ids(self.db, found[0])
             elif self.source is None:
                 self._store(target)
+            elif not self.bring_back:
+                target.deleted = was_deleted(self.db, conversation)
         elif target.id is None:
             target.conversation = _merged(target.conversation, conversation)
         else:
@@ -116,6 +123,8 @@ class Loader:
     def message(self, conversation: str, message: Message) -> None:
         """Add a message, or update the one that has its ``source_id``."""
         target = self._declared[conversation]
+        if target.deleted:
+            return
         if message.source_id is not None:
             place = self._in_batch.get((id(target), message.source_id))
             if place is not None:
@@ -332,15 +341,18 @@ class Loader:
 
 
 @contextlib.contextmanager
-def loading(db: sqlite_utils.Database, source: str | None) -> Iterator[Loader]:
+def loading(
+    db: sqlite_utils.Database, source: str | None, *, bring_back: bool = False
+) -> Iterator[Loader]:
     """Load one transcript in one transaction: all of it is stored, or nothing.
 
     ``source`` is that of its conversations. ``None`` makes an exact copy of an export:
     conversations of any source, those without messages too, and a record stays in each
-    conversation that has it.
+    conversation that has it. Conversations that somebody deleted are left out, unless it
+    is a copy or ``bring_back`` is set.
     """
     with timed(f"load {source or 'export'}") as facts, transaction(db):
-        loader = Loader(db, source)
+        loader = Loader(db, source, bring_back)
         loader._open()
         yield loader
         loader._close()

@@ -7,13 +7,16 @@ anything. Whole transcripts go through :mod:`.load`.
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from typing import Literal, get_args
 
 import sqlite_utils
 
+from ..dates import normalise_time, utc_now
 from ..errors import FilterError, NotFound
 from ..models import KINDS, ROLES, TITLE_RANK, Conversation, Message, Ref, RefType
+from ..queries.text import MARK_END, MARK_START
 from .connection import timed, transaction
 
 #: The columns of ``conversations`` that a Conversation fills by itself.
@@ -32,6 +35,10 @@ _INSERT_MESSAGE = (
     f" values (?, ?, {', '.join('?' * len(MESSAGE_COLUMNS))})"
 )
 
+_RESERVED = ("\x00", MARK_START, MARK_END)
+_RESERVED_ANY = re.compile(f"[{''.join(_RESERVED)}]")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
 Owner = Literal["conversation", "message"]
 
 
@@ -46,6 +53,8 @@ def insert_conversation(db: sqlite_utils.Database, conversation: Conversation) -
     :returns: the ``id`` of its row
     """
     values = {name: getattr(conversation, name) for name in CONVERSATION_COLUMNS}
+    for name in ("started_at", "ended_at"):
+        values[name] = _time(name, values[name])
     _refuse_unstorable(values)
     with timed("insert_conversation") as facts, transaction(db):
         found = db.execute(
@@ -58,6 +67,7 @@ def insert_conversation(db: sqlite_utils.Database, conversation: Conversation) -
             marks = ", ".join(f":{name}" for name in values)
             cursor = db.execute(f"insert into conversations ({columns}) values ({marks})", values)
             row_id = int(cursor.lastrowid or 0)
+            _forget_deletion(db, conversation)
         else:
             row_id, title_from, title = found
             facts["rows"] = _update_conversation(db, row_id, values, title_from, title)
@@ -115,13 +125,19 @@ def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Mes
 
     :returns: the ``id`` of its row
     :raises NotFound: if there is no such conversation
-    :raises FilterError: if role or kind is none that there is
+    :raises FilterError: if role or kind is none that there is, ``ts`` is no time, or a
+        reference is none; a time without a zone is taken for UTC
     """
     if message.role not in ROLES or message.kind not in KINDS:
         raise FilterError(
             f"a message cannot have role {message.role!r} and kind {message.kind!r}; "
             f"roles are {', '.join(ROLES)} and kinds {', '.join(KINDS)}"
         )
+    message = replace(
+        message,
+        ts=_time("ts", message.ts),
+        refs=tuple(_checked(ref) for ref in message.refs),
+    )
     values = message_values(message)
     _refuse_unstorable(dict(zip(MESSAGE_COLUMNS, values, strict=True)))
     with timed("insert_message") as facts, transaction(db):
@@ -143,7 +159,10 @@ def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Mes
 
 
 def message_values(message: Message) -> list[object]:
-    """The values of :data:`MESSAGE_COLUMNS` for a row."""
+    """The values of :data:`MESSAGE_COLUMNS` for a row. Of the content, the characters
+    that mark snippets, and NUL, which ends a text for SQLite's functions, become U+FFFD."""
+    if any(reserved in message.content for reserved in _RESERVED):
+        message = replace(message, content=_RESERVED_ANY.sub("\ufffd", message.content))
     values = [getattr(message, name) for name in MESSAGE_COLUMNS]
     values[MESSAGE_COLUMNS.index("is_error")] = int(message.is_error)
     return values
@@ -217,15 +236,13 @@ def link_message_ref(
     """Say that a message is about a file, commit or URL.
 
     :raises NotFound: if there is no such message
-    :raises FilterError: if the type is none that there is, or the value is empty
+    :raises FilterError: if the type is none that there is, the value is empty, or a commit
+        is no hash of 7 to 40 digits
     """
-    if ref_type not in get_args(RefType) or not ref_value:
-        raise FilterError(
-            f"no reference {ref_type!r} {ref_value!r}; types are {', '.join(get_args(RefType))}"
-        )
+    ref = _checked(Ref(ref_type, ref_value))
     with timed("link_message_ref"), transaction(db):
         _require(db, "message", message_id)
-        _link(db, message_id, Ref(ref_type, ref_value))
+        _link(db, message_id, ref)
 
 
 def tag_conversation(db: sqlite_utils.Database, conversation_id: int, name: str) -> bool:
@@ -269,13 +286,15 @@ def delete_conversation(db: sqlite_utils.Database, conversation_id: int) -> int:
     """Delete a conversation with its messages, references and tags, and with the
     subagent runs and forks that belong to it.
 
-    Its transcript file, if there still is one, is not read again until it changes.
+    They stay deleted when their transcripts are imported again, until they are inserted
+    by name, come with an export, or are imported with ``deleted=True``.
 
     :returns: how many conversations went, children included
     :raises NotFound: if there is no such conversation
     """
     with timed("delete_conversation") as facts, transaction(db):
         _require(db, "conversation", conversation_id)
+        _remember_deletion(db, conversation_id)
         before = db.table("conversations").count
         db.execute("delete from conversations where id = ?", [conversation_id])
         gone = before - db.table("conversations").count
@@ -284,17 +303,63 @@ def delete_conversation(db: sqlite_utils.Database, conversation_id: int) -> int:
     return gone
 
 
+def _remember_deletion(db: sqlite_utils.Database, conversation_id: int) -> None:
+    db.execute(
+        "with recursive family(id) as (select ? union"
+        " select c.id from conversations as c join family as f on c.parent_id = f.id)"
+        " insert or ignore into deleted_conversations"
+        " select source, source_id, ? from conversations where id in (select id from family)",
+        [conversation_id, utc_now()],
+    )
+
+
+def _forget_deletion(db: sqlite_utils.Database, conversation: Conversation) -> None:
+    db.execute(
+        "delete from deleted_conversations where source = ? and source_id = ?",
+        [conversation.source, conversation.source_id],
+    )
+
+
+def was_deleted(db: sqlite_utils.Database, conversation: Conversation) -> bool:
+    """Whether somebody deleted this conversation, or the one that it belongs to."""
+    sql = "select 1 from deleted_conversations where source = ? and source_id in (?, ?)"
+    ids = [conversation.source_id, conversation.parent_source_id]
+    return db.execute(sql, [conversation.source, *ids]).fetchone() is not None
+
+
 def _require(db: sqlite_utils.Database, owner: Owner, row_id: int) -> None:
     if not db.execute(f"select 1 from {owner}s where id = ?", [row_id]).fetchone():
         raise NotFound(f"no {owner} {row_id} in the archive")
 
 
 def _link(db: sqlite_utils.Database, message_id: int, ref: Ref) -> None:
-    db.execute("insert or ignore into message_refs values (?, ?, ?)", [message_id, *_pair(ref)])
+    db.execute(
+        "insert or ignore into message_refs values (?, ?, ?)", [message_id, ref.type, ref.value]
+    )
 
 
-def _pair(ref: Ref) -> tuple[str, str]:
-    return ref.type, ref.value
+def _checked(ref: Ref) -> Ref:
+    """``ref`` as it is stored."""
+    if ref.type not in get_args(RefType) or not ref.value:
+        raise FilterError(
+            f"no reference {ref.type!r} {ref.value!r}; types are {', '.join(get_args(RefType))}"
+        )
+    if ref.type != "commit":
+        return ref
+    digits = ref.value.lower()
+    if not _COMMIT.fullmatch(digits):
+        raise FilterError(f"{ref.value!r} is no commit; give 7 to 40 digits of its hash")
+    return Ref("commit", digits)
+
+
+def _time(name: str, value: str | None) -> str | None:
+    """A time as it is stored."""
+    if value is None:
+        return None
+    moment = normalise_time(value)
+    if moment is None:
+        raise FilterError(f"{name}: {value!r} is no time; write 2026-02-11T05:53:33.335Z")
+    return moment
 
 
 def _tag(db: sqlite_utils.Database, owner: Owner, row_id: int, name: str) -> bool:

@@ -104,6 +104,17 @@ def test_a_port_in_use_is_one_line(process: Process, archive: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["c#.db", "what?.db", "50%25.db"])
+def test_a_path_that_datasette_would_take_for_another_is_refused(
+    process: Process, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "own"
+    error = process("serve", "--port", 0, "--db", folder / name, status=1).stderr
+    assert "Datasette cannot open a path" in error
+    assert error.count("\n") == 1
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
 def test_an_address_that_is_not_ours_is_one_line(
     process: Process, archive: Path, host: str

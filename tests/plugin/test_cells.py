@@ -119,7 +119,10 @@ async def test_tags_lead_to_what_has_them(serve, archive: Path) -> None:
     served = serve(archive)
     for path, column in (("/glin/tags", "name"), ("/glin/tag_counts", "tag")):
         [href] = dict((await cells(served, path))[column])["docs"]
-        assert href == "/glin/conversations?_tag=docs"
+        assert href == "/glin/messages?_tag=docs"
+    [href] = next(hrefs for _, hrefs in (await cells(served, "/glin/tag_counts"))["conversations"])
+    assert href.startswith("/glin/conversations?_tag=")
+    assert (await served.get(href)).status_code == 200
 
 
 async def test_sources_and_repositories_lead_to_what_shares_them(serve, archive: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import without_fts5
+from without_fts5 import drop_fts5
 
+from glin_datasette import queries
 from glin_datasette.storage import get_db, tag_message, verify_backup
+from glin_datasette.storage.schema import drop_search_triggers
 
 BACKUPS = "/-/glin/backups.json"
 
@@ -115,3 +120,30 @@ def test_datasette_starts_without_the_command_line(archive: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_without_fts5_every_query_still_answers(server, archive: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(":memory:") as conn:
+        try:
+            drop_fts5(conn)
+        except OSError as ex:
+            pytest.skip(str(ex))
+    conn.close()
+    # As it is where it was made without FTS5. (Datasette opens no file with tables of a
+    # module that it lacks.)
+    with get_db(archive) as db:
+        drop_search_triggers(db)
+        db.execute("drop table messages_fts")
+    # Python runs a module of this name before anything else.
+    (tmp_path / "sitecustomize.py").write_text("import without_fts5")
+    folders = [str(tmp_path), str(Path(without_fts5.__file__).parent)]
+    if "PYTHONPATH" in os.environ:
+        folders.append(os.environ["PYTHONPATH"])
+    env = {"PYTHONPATH": os.pathsep.join(folders), "GLIN_TEST_WITHOUT_FTS5": "1"}
+    running = server(archive, env=env)
+    for name in queries.names():
+        answer = running.request(f"/glin/{name}.json?q=parser&_shape=array")
+        assert answer.status == 200, (name, answer.text)
+    [total] = json.loads(running.request("/glin/count_messages.json?q=parser&_shape=array").text)
+    found = json.loads(running.request("/glin/search_messages.json?q=parser&_shape=array").text)
+    assert len(found) == total["total"] > 0

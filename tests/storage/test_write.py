@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import FilterError, NotFound
-from glin_datasette.models import KINDS, ROLES, Conversation, Message, Ref, TitleFrom
+from glin_datasette.models import KINDS, ROLES, Conversation, Filters, Message, Ref
 from glin_datasette.storage import (
     children_of,
     delete_conversation,
@@ -82,10 +82,13 @@ def test_a_title_gives_way_to_a_better_one(
 
 def test_times_and_model_follow_the_messages(db: sqlite_utils.Database) -> None:
     row = insert_conversation(db, SESSION)
-    for ts, model in (("2026-02-02", "b"), ("2026-02-01", None), ("2026-02-03", "c")):
+    for ts, model in (("2026-02-02", "b"), ("2026-02-01T23:30-05:00", None), ("2026-02-03", "c")):
         insert_message(db, row, Message(role="assistant", content=ts, ts=ts, model=model))
     stored = get_conversation(db, row)
-    assert (stored.started_at, stored.ended_at, stored.model) == ("2026-02-01", "2026-02-03", "c")
+    assert stored.started_at == "2026-02-02T00:00:00.000Z"
+    assert stored.ended_at == "2026-02-03T00:00:00.000Z"
+    assert stored.model == "c"
+    assert [m.ts for m in iter_messages(db, row)][1] == "2026-02-02T04:30:00.000Z"
 
 
 def test_a_parent_is_found_when_it_appears_later(db: sqlite_utils.Database) -> None:
@@ -129,6 +132,21 @@ def test_a_tag_stays_while_a_message_has_it(db: sqlite_utils.Database) -> None:
     assert list_tags(db) == []
 
 
+def test_a_commit_is_stored_as_it_is_looked_for(db: sqlite_utils.Database) -> None:
+    row = insert_conversation(db, SESSION)
+    message = insert_message(db, row, Message(role="user", refs=(Ref("commit", "ABCDEF1"),)))
+    link_message_ref(db, message, "commit", "ABCDEF12")
+    for wanted in ("abcd", "ABCDEF1", "abcdef12"):
+        assert [m.id for m in query_messages(db, Filters(commit=(wanted,)))] == [message]
+
+
+def test_the_characters_that_mark_snippets_are_not_stored(db: sqlite_utils.Database) -> None:
+    row = insert_conversation(db, SESSION)
+    insert_message(db, row, Message(role="user", content="nul\0after \x02mark\x03 zebra"))
+    (message,) = iter_messages(db, row)
+    assert message.content == "nul\ufffdafter \ufffdmark\ufffd zebra"
+
+
 def test_deleting_takes_everything_along(db: sqlite_utils.Database) -> None:
     parent = insert_conversation(db, replace(SESSION, tags=("gone",)))
     child = insert_conversation(
@@ -156,6 +174,9 @@ WRONG: list[tuple[Callable[[sqlite_utils.Database], object], type[Exception], st
     (lambda db: untag_message(db, 99, "x"), NotFound, "99"),
     (lambda db: link_message_ref(db, 99, "file", "x"), NotFound, "99"),
     (lambda db: link_message_ref(db, 1, "dir", "x"), FilterError, "dir"),  # type: ignore[arg-type]
+    (lambda db: link_message_ref(db, 1, "commit", "nothash"), FilterError, "no commit"),
+    (lambda db: insert_message(db, 1, Message(role="user", ts="soon")), FilterError, "no time"),
+    (lambda db: insert_conversation(db, replace(SESSION, ended_at="x")), FilterError, "ended_at"),
     (lambda db: delete_conversation(db, 99), NotFound, "99"),
     (lambda db: get_conversation(db, 99), NotFound, "99"),
 ]
@@ -182,7 +203,7 @@ MESSAGES = st.builds(
     Message,
     role=st.sampled_from(ROLES),
     kind=st.sampled_from(KINDS),
-    content=TEXT,
+    content=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\x02\x03")),
     ts=st.none() | st.datetimes().map(lambda t: t.isoformat(timespec="milliseconds") + "Z"),
     model=st.none() | TEXT,
     token_in=COUNT,
@@ -193,7 +214,9 @@ MESSAGES = st.builds(
     is_error=st.booleans(),
     source_id=st.none() | TEXT,
     refs=st.frozensets(
-        st.builds(Ref, st.sampled_from(["file", "commit", "url"]), TEXT.filter(bool)), max_size=3
+        st.builds(Ref, st.sampled_from(["file", "url"]), TEXT.filter(bool))
+        | st.from_regex("[0-9a-f]{7,40}", fullmatch=True).map(lambda value: Ref("commit", value)),
+        max_size=3,
     ).map(lambda refs: tuple(sorted(refs))),
 )
 

@@ -46,7 +46,7 @@ _CLIENT_TEXTS = (
     "This session is being continued from a previous conversation",
 )
 #: `/review 12` names no conversation, `/plan a page for the menu` says what it is about.
-_BARE_COMMAND = 3
+_BARE_COMMAND = 4
 
 _NO_TITLE = ("[Request interrupted by user", "[Image: source:", "No response requested.")
 #: What stands before a prompt that somebody wrote, or before the plan that it is about.
