@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 import sqlite_utils
 
@@ -52,7 +53,16 @@ class _Tally:
     messages: int = 0
     skipped: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    #: What could not be read at all, and damage inside of what could.
+    failures: dict[str, Problem] = field(default_factory=dict)
     errors: list[Problem] = field(default_factory=list)
+
+    def failure(self, path: Path, error: str) -> None:
+        if len(self.failures) < _MAX_PROBLEMS:
+            self.failures.setdefault(str(path), Problem(str(path), None, error))
+
+    def unreadable(self, path: Path, ex: OSError) -> None:
+        self.failure(path, f"cannot be read: {ex.strerror or ex}")
 
     def problem(self, path: Path, line: int | None, error: str) -> None:
         if len(self.errors) < _MAX_PROBLEMS:
@@ -77,14 +87,15 @@ def import_paths(
 ) -> ImportReport:
     """Import transcript files and folders; with ``None`` those in the known places.
 
-    What is damaged inside a file is skipped, counted and named in the report; so is a
-    file that cannot be read or that is of no known format.
+    What is damaged inside a file is skipped, counted and named in the report. So is what
+    cannot be read, and a named file that is of no known format: these errors come first
+    and have no line.
 
     :raises NotFound: if a path does not exist
     """
     started = time.perf_counter()
     tally = _Tally()
-    found = _find(paths)
+    found = _find(paths, tally)
     named = {path.absolute() for path in paths or ()}
     summaries: list[tuple[str, Summary]] = []
     for done, (path, importer) in enumerate(found, 1):
@@ -92,7 +103,7 @@ def import_paths(
             _import_file(db, path, importer, path in named, tally, summaries)
         except OSError as ex:
             tally.files += 1
-            tally.problem(path, None, f"cannot be read: {ex.strerror or ex}")
+            tally.unreadable(path, ex)
         if progress:
             progress(done, len(found), path)
     if summaries:
@@ -107,32 +118,43 @@ def import_paths(
         messages=tally.messages,
         skipped=tally.skipped,
         unknown=dict(sorted(tally.unknown.items())),
-        errors=tuple(tally.errors),
+        errors=(*tally.failures.values(), *tally.errors)[:_MAX_PROBLEMS],
         seconds=round(time.perf_counter() - started, 3),
     )
 
 
-def _find(paths: Sequence[Path] | None) -> list[tuple[Path, Importer | None]]:
+def _find(paths: Sequence[Path] | None, tally: _Tally) -> list[tuple[Path, Importer | None]]:
     """The files to look at, with their importer where the place tells it. The oldest come
     first: a session that continues another one repeats its records, and they belong to
     the one that had them first."""
     found: dict[Path, Importer | None] = {}
+
+    def look(importer: Importer, folder: Path, known: Importer | None) -> None:
+        for file in importer.find(folder.absolute(), on_error):
+            found[file] = known
+
+    def on_error(ex: OSError) -> None:
+        tally.unreadable(Path(ex.filename), ex)
+
     if paths is None:
         for known, place in known_places():
-            found.update((path, known) for path in _candidates(known, place))
+            look(known, place, known)
     for path in paths or ():
-        if path.is_dir():
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"{path}: no such file or folder") from None
+        except OSError as ex:
+            tally.unreadable(path.absolute(), ex)
+            continue
+        if S_ISDIR(mode):
             for importer in importers():
-                found.update((file, None) for file in _candidates(importer, path))
-        elif path.exists():
+                look(importer, path, None)
+        elif S_ISREG(mode):
             found[path.absolute()] = None
         else:
-            raise NotFound(f"{path}: no such file or folder")
+            tally.failure(path.absolute(), "is not a regular file; save it to a file first")
     return [(path, found[path]) for path in sorted(found, key=_age)]
-
-
-def _candidates(importer: Importer, folder: Path) -> Iterable[Path]:
-    return (path.absolute() for path in importer.find(folder))
 
 
 def _age(path: Path) -> tuple[int, str]:
@@ -164,7 +186,7 @@ def _import_file(
         # In a folder, other files are none of our business; a file that was named is.
         if named and stat.st_size:
             tally.files += 1
-            tally.problem(path, None, "is of no known format")
+            tally.failure(path, "is of no known format")
         return
     start = _resume(path, known, importer) if known else Checkpoint()
     end = start

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from .. import paths
-from ..errors import ImportFailed
-from ..importers import importer_for
 from ..ingest import import_paths
 from ..models import ImportReport
 from ..render import one_line
@@ -28,8 +25,8 @@ _MAX_ERRORS = 20
     "glin-datasette import                        # what is found on this machine",
     "glin-datasette import ~/.claude/projects",
     "glin-datasette import session.jsonl --json",
-    statuses="0 done, even if damaged records were skipped; 1 a PATH cannot be read or is of "
-    "no known format, or the import failed; 2 wrong usage.",
+    statuses="0 done, even if damaged records were skipped; 1 something cannot be read, or a "
+    "PATH is of no known format, or the import failed; 2 wrong usage.",
 )
 @click.argument(
     "files", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False, path_type=Path)
@@ -49,13 +46,9 @@ def import_(files: tuple[Path, ...], samples: bool, or_samples: bool, as_json: b
     With --json: files, unchanged, conversations, messages, skipped, unknown (record kinds
     and their number), errors (path, line, error) and seconds.
     """
-    for path in files:
-        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
-            raise ImportFailed(f"{path}: cannot be read; check the permissions of the folder")
     wanted: Sequence[Path] | None = files or None
     if samples:
         wanted = [*files, paths.samples_dir()]
-    unusable = [path for path in files if not _usable(path)]
     db = open_archive()
     with progress_bar("Importing") as show:
 
@@ -70,18 +63,9 @@ def import_(files: tuple[Path, ...], samples: bool, or_samples: bool, as_json: b
         echo_json(dataclasses.asdict(report))
     else:
         _tell(report)
-    if unusable:
+    # Damage inside of a file has a line; without one, something could not be read at all.
+    if any(problem.line is None for problem in report.errors):
         click.get_current_context().exit(1)
-
-
-def _usable(path: Path) -> bool:
-    """Whether a named path can be read and is of a known format; an empty file is."""
-    if path.is_dir() or not path.exists():
-        return True  # import_paths says what is wrong with a path that does not exist.
-    try:
-        return importer_for(path) is not None or path.stat().st_size == 0
-    except OSError:
-        return False
 
 
 def _tell(report: ImportReport) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..models import Conversation, Message
+from .walk import OnError
 
 __all__ = [
     "Checkpoint",
@@ -104,8 +105,9 @@ class Importer(Protocol):
         """The folders where the tool keeps its transcripts on this machine, there or not."""
         ...
 
-    def find(self, folder: Path) -> Iterator[Path]:
-        """The files below ``folder`` that may be of this format, judged by name alone."""
+    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
+        """The regular files below ``folder`` that may be of this format, judged by name
+        alone. ``on_error`` is told what could not be looked at."""
         ...
 
     def identify(self, path: Path, head: bytes) -> bool:

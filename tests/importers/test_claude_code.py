@@ -72,9 +72,16 @@ def _told(facts: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in facts.items() if v not in (None, (), False)}
 
 
+def found_in(folder: Path) -> list[Path]:
+    errors: list[OSError] = []
+    files = list(ClaudeCode().find(folder, errors.append))
+    assert errors == []
+    return files
+
+
 def fixtures() -> list[str]:
     root = FIXTURES / "projects"
-    return [path.relative_to(root).as_posix() for path in ClaudeCode().find(root)]
+    return [path.relative_to(root).as_posix() for path in found_in(root)]
 
 
 @pytest.mark.parametrize("name", fixtures())
@@ -113,9 +120,8 @@ def test_find_follows_links_and_ends(tmp_path: Path) -> None:
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     for name in ("b/s.jsonl", "b/s/subagents/agent-1.jsonl", "b/notes.md"):
         (tmp_path / name).touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in ClaudeCode().find(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in found_in(tmp_path)]
     assert found == ["a/s.jsonl", "a/s/subagents/agent-1.jsonl"]
-    assert list(ClaudeCode().find(tmp_path / "none")) == []
 
 
 @pytest.mark.parametrize("name", fixtures())

@@ -291,7 +291,7 @@ def importer_count(items: list[Item]) -> dict[str, int]:
 
 
 def test_real_transcripts(real_transcripts: Path) -> None:
-    files = list(ClaudeCode().find(real_transcripts / "claude-code"))
+    files = sorted((real_transcripts / "claude-code").rglob("*.jsonl"))
     assert files
     for path in files:
         items, end = read(path, Checkpoint())
@@ -311,7 +311,7 @@ def test_real_transcripts(real_transcripts: Path) -> None:
 
 
 def test_real_transcripts_in_two_steps(real_transcripts: Path, tmp_path: Path) -> None:
-    for path in ClaudeCode().find(real_transcripts / "claude-code"):
+    for path in sorted((real_transcripts / "claude-code").rglob("*.jsonl")):
         raw = path.read_bytes()
         whole, _ = read(path, Checkpoint())
         file = tmp_path / path.name

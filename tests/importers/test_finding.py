@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
+from glin_datasette.importers import importers
+from glin_datasette.importers.base import Importer
 from glin_datasette.ingest import import_paths
+from glin_datasette.models import Problem
 
 
 def record(n: int, text: str = "some words", session: str = "s1", **more: object) -> str:
@@ -48,3 +54,88 @@ def test_a_long_first_line_hides_no_transcript(
 ) -> None:
     transcript.write_text(first + "\n" + transcript.read_text())
     assert import_paths(db, [transcript.parent]).messages == 10
+
+
+@pytest.fixture
+def too_deep(transcript: Path) -> Iterator[Path]:
+    """A folder beside the transcript that nobody can list, root neither: its path is longer
+    than the system takes."""
+    top = transcript.parent / "deep"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=here)  # pathlib knows no dir_fd.
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    yield top
+    shutil.rmtree(top)
+
+
+def test_a_folder_that_cannot_be_listed_is_told_once(
+    db: sqlite_utils.Database, transcript: Path, too_deep: Path
+) -> None:
+    report = import_paths(db, [transcript.parent])
+    assert report.messages == 10
+    (problem,) = report.errors
+    assert problem.path.startswith(f"{too_deep}/ddd")
+    assert (problem.line, problem.error) == (None, "cannot be read: File name too long")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_what_is_not_ours_to_read_is_told_and_the_rest_imported(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    closed = transcript.parent / "closed"
+    closed.mkdir(0)
+    unsearchable = transcript.parent / "unsearchable"
+    unsearchable.mkdir()
+    hidden = unsearchable / "x.jsonl"
+    hidden.touch()
+    unsearchable.chmod(0o600)
+    report = import_paths(db, [hidden, transcript.parent])
+    unsearchable.chmod(0o700)
+    assert report.messages == 10
+    assert set(report.errors) == {
+        Problem(str(path), None, "cannot be read: Permission denied") for path in (closed, hidden)
+    }
+
+
+@pytest.mark.parametrize("importer", importers(), ids=lambda each: each.name)
+def test_every_importer_finds_regular_files_only(importer: Importer, transcript: Path) -> None:
+    folder = transcript.parent
+    os.mkfifo(folder / "pipe.jsonl")
+    (folder / "folder.jsonl").mkdir()
+    (folder / "linked.jsonl").symlink_to(transcript)
+    (folder / "nowhere.jsonl").symlink_to(folder / "none")
+    (folder / "again").symlink_to(folder)
+    (folder / "notes.txt").touch()
+    errors: list[OSError] = []
+    found = [path.name for path in importer.find(folder, errors.append)]
+    assert (found, errors) == (["linked.jsonl", "s1.jsonl"], [])
+    assert list(importer.find(folder / "none", errors.append)) == []
+    assert [type(ex) for ex in errors] == [FileNotFoundError]
+
+
+def test_what_is_no_file_is_told_and_the_rest_imported(
+    db: sqlite_utils.Database, transcript: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    report = import_paths(db, [pipe, Path("/dev/null"), transcript])
+    assert report.messages == 10
+    assert report.errors == tuple(
+        Problem(str(path), None, "is not a regular file; save it to a file first")
+        for path in (pipe, Path("/dev/null"))
+    )
+
+
+def test_failures_come_before_any_number_of_damaged_lines(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    with transcript.open("a") as file:
+        file.write("damage\n" * 1100)
+    report = import_paths(db, [transcript, Path("/dev/null")])
+    assert (report.skipped, len(report.errors)) == (1100, 1000)
+    assert (report.errors[0].path, report.errors[0].line) == ("/dev/null", None)

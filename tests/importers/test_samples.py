@@ -16,7 +16,7 @@ from glin_datasette.paths import samples_dir
 
 
 def files() -> list[Path]:
-    return list(ClaudeCode().find(samples_dir()))
+    return sorted(samples_dir().rglob("*.jsonl"))
 
 
 def said() -> list[Message]:

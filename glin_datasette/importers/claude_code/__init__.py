@@ -28,6 +28,7 @@ from pathlib import Path
 
 from ..base import Checkpoint, Item, Skipped
 from ..jsonl import BadLine, decode, read_lines
+from ..walk import OnError, walk
 from .kinds import KNOWN
 from .reader import SOURCE, Reader
 from .state import State
@@ -54,20 +55,9 @@ class ClaudeCode:
         home = Path.home()
         return [home / ".claude" / "projects", home / ".config" / "claude" / "projects"]
 
-    def find(self, folder: Path) -> Iterator[Path]:
-        """Every ``*.jsonl`` below ``folder``, in the order of their names. Links to folders
-        are followed, each folder once."""
-        visited: set[str] = set()
-        for place, folders, files in os.walk(folder, followlinks=True):
-            real = os.path.realpath(place)
-            if real in visited:
-                folders.clear()
-                continue
-            visited.add(real)
-            folders.sort()
-            for name in sorted(files):
-                if name.endswith(".jsonl"):
-                    yield Path(place, name)
+    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
+        """Every ``*.jsonl`` below ``folder``."""
+        return walk(folder, ".jsonl", on_error)
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Claude Code."""
