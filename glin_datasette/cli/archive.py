@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .. import paths
+from .file_path import FilePath
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -25,7 +26,7 @@ def archive_options(command: F) -> F:
     """Add ``--db``, which may stand before the command's name or behind it."""
     return click.option(
         "--db",
-        type=click.Path(readable=False, dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False),
         metavar="PATH",
         expose_value=False,
         callback=_remember,

@@ -12,6 +12,7 @@ from ..models import BackupReport, RestoreReport
 from ..storage import backup_db, list_backups, restore_db
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
+from .file_path import FilePath
 from .output import echo_json, plural, short_time, size, table
 from .progress import progress_bar
 
@@ -23,8 +24,7 @@ from .progress import progress_bar
     "glin-datasette backup --list",
 )
 @click.option(
-    "--to", "folder", metavar="FOLDER",
-    type=click.Path(readable=False, file_okay=False, path_type=Path),
+    "--to", "folder", metavar="FOLDER", type=FilePath(file_okay=False),
     help="Where backups are; by default beside the archive.",
 )  # fmt: skip
 @click.option(
@@ -64,7 +64,7 @@ def backup(folder: Path | None, keep: int | None, list_: bool, as_json: bool) ->
     "glin-datasette restore glin-20260211T055333Z.db --dry-run",
     "glin-datasette restore /media/stick/glin-20260211T055333Z.db --yes",
 )
-@click.argument("backup", metavar="BACKUP", type=click.Path(readable=False, path_type=Path))
+@click.argument("backup", metavar="BACKUP", type=FilePath())
 @click.option("--dry-run", is_flag=True, help="Verify the backup and change nothing.")
 @click.option("--force", "-f", is_flag=True, help="The same as --yes.")
 @YES

@@ -12,6 +12,7 @@ from ..export import export_lines, write_export
 from ..storage import find_conversation, query_conversations
 from .archive import open_archive
 from .command import command
+from .file_path import FilePath
 from .filters import filter_options, filters_of
 from .output import echo_pieces, plural
 
@@ -25,8 +26,7 @@ from .output import echo_pieces, plural
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @filter_options
 @click.option(
-    "--output", "-o", metavar="FILE",
-    type=click.Path(readable=False, dir_okay=False, path_type=Path),
+    "--output", "-o", metavar="FILE", type=FilePath(dir_okay=False),
     help="Write to FILE, which appears once it is whole, and not to stdout.",
 )  # fmt: skip
 def export(ids: tuple[str, ...], output: Path | None, **filters: Any) -> None:

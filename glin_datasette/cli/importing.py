@@ -14,6 +14,7 @@ from ..models import ImportReport
 from ..render import one_line
 from .archive import open_archive
 from .command import JSON, command
+from .file_path import FilePath
 from .output import echo_json, plural
 from .progress import progress_bar
 
@@ -28,9 +29,7 @@ _MAX_ERRORS = 20
     statuses="0 done, even if damaged records were skipped; 1 something cannot be read, or a "
     "PATH is of no known format, or the import failed; 2 wrong usage.",
 )
-@click.argument(
-    "files", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False, path_type=Path)
-)
+@click.argument("files", metavar="[PATH]...", nargs=-1, type=FilePath())
 @click.option("--samples", is_flag=True, help="Import the samples that ship with glin.")
 @click.option("--or-samples", is_flag=True, help="Import the samples if no transcripts are found.")
 @JSON

@@ -49,3 +49,21 @@ def test_a_pipe_is_to_be_saved_first(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "/dev/stdin: is not a regular file; save it to a file first\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("import", ""),
+        ("import", SMALL, ""),
+        ("import", "--db", ""),
+        ("--db", "", "list"),
+        ("backup", "--to", ""),
+        ("restore", "", "--yes"),
+        ("export", "--output", ""),
+    ],
+    ids=lambda args: " ".join(map(str, args[:2])),
+)
+def test_an_empty_path_is_wrong_usage(run: Run, data_dir: Path, args: tuple[object, ...]) -> None:
+    assert "an empty PATH" in run(*args, status=2).stderr
+    assert not data_dir.exists()
