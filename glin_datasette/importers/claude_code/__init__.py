@@ -5,6 +5,7 @@ read. The parts, from the outside in:
 
 - :mod:`.reader` decides which conversation a record belongs to, and when; pairs calls with
   results; counts tokens. It yields the items of :mod:`..base`.
+- :mod:`.forks` tells copies in a forked session from its own records.
 - :mod:`.blocks` takes one record apart, :mod:`.wrappers` one text of a user.
 - :mod:`.state` is what a checkpoint carries to the next reading.
 - :mod:`.kinds` lists the records that hold nothing to keep.

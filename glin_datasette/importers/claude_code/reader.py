@@ -24,6 +24,7 @@ from ..refs import (
 )
 from ..text import digest, identifier, normalise_time, one_line, string
 from .blocks import Block, Strange, read_blocks
+from .forks import original
 from .kinds import QUIET
 from .state import (
     CALLS,
@@ -72,6 +73,14 @@ class Reader:
 
     def read(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
         """What one record says. ``raw`` is its line."""
+        if (copied := original(record)) is not None:
+            self._forked(record, identifier(copied["sessionId"]))
+            yield from self._read(copied, raw)
+            self._also_named(record, copied)
+        else:
+            yield from self._read(record, raw)
+
+    def _read(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
         if identifier(record.get("uuid")) in self.seen:
             return
         kind = string(record.get("type")) or "(none)"
@@ -132,6 +141,20 @@ class Reader:
                 state.older = session
             return self._open(session)
         return self._open(session, state.older, "fork" if state.older else None)
+
+    def _forked(self, record: dict[str, Any], origin: str | None) -> None:
+        """Note that the session of ``record`` is a fork of the session ``origin``."""
+        self.state.older = self.state.older or origin
+        thread = self._main(identifier(record.get("sessionId")) or self._own_session())
+        if thread.relation is None and thread.id != origin:
+            thread.parent, thread.relation = origin, "fork"
+            self.changed.add(thread.id)
+
+    def _also_named(self, copy: dict[str, Any], original: dict[str, Any]) -> None:
+        """Let the records behind a copy find it by the name that it has in this file."""
+        uuid, known_as = identifier(copy.get("uuid")), identifier(original.get("uuid"))
+        if uuid and known_as in self.state.recent:
+            remember(self.state.recent, uuid, self.state.recent[known_as], RECENT)
 
     def _child(self, session: str, name: str) -> Thread:
         return self._open(f"{session}/{name}", session, "subagent")
