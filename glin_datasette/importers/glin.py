@@ -33,6 +33,9 @@ __all__ = ["FORMAT", "VERSION", "GlinImporter"]
 FORMAT = "glin-export"
 VERSION = 1
 
+#: How many conversations may take turns in a file and keep their order.
+_OPEN = 256
+
 #: Values that a field may have, where it may not have any text.
 _CHOICES: dict[str, tuple[str, ...]] = {
     "kind": KINDS,
@@ -75,7 +78,7 @@ class GlinImporter:
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """Conversations and messages in the order of the file."""
         reader = _Reader(current=tuple(start.state.get("conversation", ())))
-        reader.latest = start.state.get("latest", "")
+        reader.latest = {(a, b): ts for a, b, ts in start.state.get("latest", ())}
         end, number = start.offset, start.line
         for line in read_lines(path, start.offset, start.line):
             if line.record is None:
@@ -92,9 +95,8 @@ class GlinImporter:
                 except ValueError as ex:
                     yield Skipped(line.number, str(ex))
             end, number = line.end, line.number
-        yield Checkpoint(
-            end, number, {"conversation": list(reader.current), "latest": reader.latest}
-        )
+        latest = [[*owner, ts] for owner, ts in reader.latest.items()]
+        yield Checkpoint(end, number, {"conversation": list(reader.current), "latest": latest})
 
 
 class _NewerFormat(ValueError):
@@ -107,8 +109,8 @@ class _Reader:
 
     #: (source, source_id)
     current: tuple[str, ...]
-    #: The largest time in the current conversation so far.
-    latest: str = ""
+    #: The largest time so far in each conversation, the one that spoke last at the end.
+    latest: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
 
     def items(self, record: dict[str, Any]) -> Iterator[Item]:
         """:raises ValueError: if the record is damaged; the message says how"""
@@ -121,24 +123,23 @@ class _Reader:
                 )
         elif kind == "conversation":
             conversation = _conversation(record)
-            self._enter(conversation.source, conversation.source_id)
+            self.current = (conversation.source, conversation.source_id)
             yield conversation
         elif kind == "message":
             message = _message(record)
             owner = _owner(record)
             if owner != self.current:
-                self._enter(*owner)
+                self.current = owner
                 # Says nothing but whose messages come now.
                 yield Conversation(source=owner[0], source_id=owner[1])
-            self.latest = max(self.latest, message.ts or "")
             # Messages stay in the order of the file, whatever their times are.
-            yield Said(owner[1], dataclasses.replace(message, sort_ts=self.latest or None))
+            latest = max(self.latest.pop(owner, ""), message.ts or "")
+            self.latest[owner] = latest
+            if len(self.latest) > _OPEN:
+                del self.latest[next(iter(self.latest))]
+            yield Said(owner[1], dataclasses.replace(message, sort_ts=latest or None))
         else:
             yield Unknown(kind[:40] if isinstance(kind, str) else "no type")
-
-    def _enter(self, source: str, source_id: str) -> None:
-        self.current = (source, source_id)
-        self.latest = ""
 
 
 def _conversation(record: dict[str, Any]) -> Conversation:
