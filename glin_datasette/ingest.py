@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -20,21 +20,19 @@ import sqlite_utils
 
 from .errors import NotFound
 from .importers import importer_for, importers
-from .importers.base import Checkpoint, Importer, Said, Skipped, Summary, Unknown, Usage
+from .importers.base import Checkpoint, Importer, Item, Said, Skipped, Summary, Unknown, Usage
 from .importers.glin import GlinImporter
 from .models import Conversation, ImportReport, Problem
 from .storage.connection import transaction
 from .storage.import_files import ImportFile, find_import_file, record_import_file
-from .storage.load import loading, set_summary, settle
+from .storage.load import Loader, loading, set_summary, settle
 
 __all__ = ["Progress", "import_paths", "known_places"]
 
 #: Called after each file with files done, files in all, and the file's path.
 Progress = Callable[[int, int, Path], None]
 
-#: How much of a file's beginning, and of its end as it was, tells a grown file from a
-#: rewritten one. In bytes.
-_FINGERPRINT = 4096
+_BLOCK = 1024 * 1024
 
 #: The importer's line number travels with its state, under a name that none uses.
 _LINE = "#line"
@@ -64,9 +62,15 @@ class _Tally:
     def unreadable(self, path: Path, ex: OSError) -> None:
         self.failure(path, f"cannot be read: {ex.strerror or ex}")
 
-    def problem(self, path: Path, line: int | None, error: str) -> None:
-        if len(self.errors) < _MAX_PROBLEMS:
-            self.errors.append(Problem(str(path), line, error))
+    def add(self, path: Path, load: Loader, reading: _Reading) -> None:
+        """Count a file that was imported."""
+        self.files += 1
+        self.conversations += load.conversations
+        self.messages += load.messages
+        self.skipped += reading.skipped + reading.unknown.total()
+        self.unknown.update(reading.unknown)
+        for problem in reading.problems[: _MAX_PROBLEMS - len(self.errors)]:
+            self.errors.append(Problem(str(path), problem.line, problem.error))
 
 
 def known_places() -> list[tuple[Importer, Path]]:
@@ -83,9 +87,13 @@ def import_paths(
     db: sqlite_utils.Database,
     paths: Sequence[Path] | None = None,
     *,
+    deleted: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import transcript files and folders; with ``None`` those in the known places.
+
+    Conversations that were deleted from the archive stay deleted, unless ``deleted`` is
+    set: then every file is read again from its beginning.
 
     What is damaged inside a file is skipped, counted and named in the report. So is what
     cannot be read, and a named file that is of no known format: these errors come first
@@ -96,20 +104,17 @@ def import_paths(
     started = time.perf_counter()
     tally = _Tally()
     found = _find(paths, tally)
-    named = {path.absolute() for path in paths or ()}
-    summaries: list[tuple[str, Summary]] = []
+    named = frozenset(path.absolute() for path in paths or ())
+    run = _Run(db, tally, named, deleted)
     for done, (path, importer) in enumerate(found, 1):
         try:
-            _import_file(db, path, importer, path in named, tally, summaries)
+            run.import_file(path, importer)
         except OSError as ex:
             tally.files += 1
             tally.unreadable(path, ex)
         if progress:
             progress(done, len(found), path)
-    if summaries:
-        with transaction(db):
-            for source, summary in summaries:
-                set_summary(db, source, summary.leaf, summary.title)
+    run.settle_summaries()
     settle(db, tally.messages)
     return ImportReport(
         files=tally.files,
@@ -164,92 +169,121 @@ def _age(path: Path) -> tuple[int, str]:
         return 0, str(path)
 
 
-def _import_file(
-    db: sqlite_utils.Database,
-    path: Path,
-    importer: Importer | None,
-    named: bool,
-    tally: _Tally,
-    summaries: list[tuple[str, Summary]],
-) -> None:
-    stat = path.stat()
-    known = find_import_file(db, str(path))
-    if known and known.format == GlinImporter.name:
-        # A copy of an archive: importing it again brings back what was deleted.
-        known = None
-    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-        tally.files += 1
-        tally.unchanged += 1
-        return
-    importer = importer or importer_for(path)
-    if importer is None:
-        # In a folder, other files are none of our business; a file that was named is.
-        if named and stat.st_size:
-            tally.files += 1
-            tally.failure(path, "is of no known format")
-        return
-    start = _resume(path, known, importer) if known else Checkpoint()
-    end = start
-    before, last_error = (known.skipped, known.last_error) if known and start.offset else (0, None)
-    skipped = 0
-    unknown: Counter[str] = Counter()
-    problems: list[Skipped] = []
-    waiting: list[Summary] = []
-    exact = isinstance(importer, GlinImporter)
-    with loading(db, None if exact else importer.name) as load:
-        for item in importer.read(path, start):
-            match item:
-                case Said():
-                    load.message(item.conversation, item.message)
-                case Conversation():
-                    load.conversation(item)
-                case Usage():
-                    load.usage(
-                        item.conversation,
-                        item.message,
-                        item.token_in,
-                        item.token_out,
-                        item.token_cached,
-                    )
-                case Summary():
-                    waiting.append(item)
-                case Skipped():
-                    skipped += 1
-                    if len(problems) < _MAX_PROBLEMS:
-                        problems.append(item)
-                case Unknown():
-                    unknown[item.kind] += 1
-                case Checkpoint():
-                    end = item
-        # A last line that is still being written will be read again, and may be whole then.
-        torn = bool(problems) and (problems[-1].line or 0) > end.line > 0
-        waiting = [summary for summary in waiting if not load.summary(summary.leaf, summary.title)]
-        record_import_file(
-            db,
-            ImportFile(
-                path=str(path),
-                format=importer.name,
-                size=stat.st_size,
-                mtime_ns=stat.st_mtime_ns,
-                offset=end.offset,
-                digest=_fingerprint(path, end.offset),
-                state={_LINE: end.line, **end.state},
-                skipped=before + skipped - torn,
-                last_error=_told(problems[-1]) if problems else last_error,
-            ),
-        )
-    summaries += [(importer.name, summary) for summary in waiting]
-    tally.conversations += load.conversations
-    tally.messages += load.messages
-    tally.files += 1
-    tally.skipped += skipped + unknown.total()
-    tally.unknown.update(unknown)
-    for problem in problems:
-        tally.problem(path, problem.line, problem.error)
+@dataclass(slots=True)
+class _Reading:
+    """What one reading of a file said, beside what went into the archive."""
+
+    end: Checkpoint
+    skipped: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    problems: list[Skipped] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
+
+    @property
+    def torn(self) -> bool:
+        """Whether the last line is still being written: it will be read again."""
+        return bool(self.problems) and (self.problems[-1].line or 0) > self.end.line > 0
+
+    @property
+    def last_error(self) -> str | None:
+        if not self.problems:
+            return None
+        last = self.problems[-1]
+        return f"line {last.line}: {last.error}" if last.line else last.error
 
 
-def _told(problem: Skipped) -> str:
-    return f"line {problem.line}: {problem.error}" if problem.line else problem.error
+@dataclass(slots=True)
+class _Run:
+    """One import: the archive, and what it is about."""
+
+    db: sqlite_utils.Database
+    tally: _Tally
+    #: The paths that were asked for, as against those found in folders.
+    named: frozenset[Path]
+    deleted: bool
+    #: (source, summary) of conversations that no file so far has held.
+    summaries: list[tuple[str, Summary]] = field(default_factory=list)
+
+    def import_file(self, path: Path, importer: Importer | None) -> None:
+        """Import what is new in a file, in one transaction.
+
+        :raises OSError: if it cannot be read
+        """
+        stat = path.stat()
+        known = find_import_file(self.db, str(path))
+        if self.deleted or (known and known.format == GlinImporter.name):
+            # A copy of an archive, too, brings back what was deleted.
+            known = None
+        if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            self.tally.files += 1
+            self.tally.unchanged += 1
+            return
+        importer = importer or importer_for(path)
+        if importer is None:
+            # In a folder, other files are none of our business; a file that was named is.
+            if path in self.named and stat.st_size:
+                self.tally.files += 1
+                self.tally.failure(path, "is of no known format")
+            return
+        start = _resume(path, known, importer) if known else Checkpoint()
+        before = known if start.offset else None
+        source = None if isinstance(importer, GlinImporter) else importer.name
+        with loading(self.db, source, bring_back=self.deleted) as load:
+            reading = _feed(load, importer.read(path, start), start)
+            later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
+            record_import_file(
+                self.db,
+                ImportFile(
+                    path=str(path),
+                    format=importer.name,
+                    size=stat.st_size,
+                    mtime_ns=stat.st_mtime_ns,
+                    offset=reading.end.offset,
+                    digest=_fingerprint(path, reading.end.offset),
+                    state={_LINE: reading.end.line, **reading.end.state},
+                    skipped=(before.skipped if before else 0) + reading.skipped - reading.torn,
+                    last_error=reading.last_error or (before.last_error if before else None),
+                ),
+            )
+        self.summaries += [(importer.name, summary) for summary in later]
+        self.tally.add(path, load, reading)
+
+    def settle_summaries(self) -> None:
+        """Title the conversations that other files than their own had a summary of."""
+        if self.summaries:
+            with transaction(self.db):
+                for source, summary in self.summaries:
+                    set_summary(self.db, source, summary.leaf, summary.title)
+
+
+def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
+    """Put what an importer yields into the archive."""
+    reading = _Reading(start)
+    for item in items:
+        match item:
+            case Said():
+                load.message(item.conversation, item.message)
+            case Conversation():
+                load.conversation(item)
+            case Usage():
+                load.usage(
+                    item.conversation,
+                    item.message,
+                    item.token_in,
+                    item.token_out,
+                    item.token_cached,
+                )
+            case Summary():
+                reading.summaries.append(item)
+            case Skipped():
+                reading.skipped += 1
+                if len(reading.problems) < _MAX_PROBLEMS:
+                    reading.problems.append(item)
+            case Unknown():
+                reading.unknown[item.kind] += 1
+            case Checkpoint():
+                reading.end = item
+    return reading
 
 
 def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:
@@ -265,10 +299,10 @@ def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:
 
 
 def _fingerprint(path: Path, offset: int) -> str:
-    """A digest of the beginning of a file and of the last bytes before ``offset``."""
+    """A digest of a file up to ``offset``: what was read, if nobody rewrote it."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        digest.update(file.read(min(_FINGERPRINT, offset)))
-        file.seek(max(0, offset - _FINGERPRINT))
-        digest.update(file.read(min(_FINGERPRINT, offset)))
+        while offset > 0 and (block := file.read(min(_BLOCK, offset))):
+            digest.update(block)
+            offset -= len(block)
     return digest.hexdigest()

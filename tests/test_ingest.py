@@ -16,7 +16,14 @@ import sqlite_utils
 from glin_datasette.errors import NotFound
 from glin_datasette.ingest import import_paths
 from glin_datasette.search import search
-from glin_datasette.storage import check, get_db, iter_messages, query_conversations, stats
+from glin_datasette.storage import (
+    check,
+    delete_conversation,
+    get_db,
+    iter_messages,
+    query_conversations,
+    stats,
+)
 
 
 def record(n: int, text: str | None = None, session: str = "s1", **more: object) -> str:
@@ -78,6 +85,39 @@ def test_a_rewritten_file_is_read_again_without_duplicates(
     assert import_paths(db, [transcript]).messages == 2
     assert search(db, "otherwise").total == 1
     assert stats(db).messages == 12
+
+
+def test_a_rewrite_of_the_same_length_is_noticed(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    import_paths(db, [transcript])
+    lines = transcript.read_text().splitlines(keepends=True)
+    lines[5] = lines[5].replace("prompt", "PROMPT").replace("number", "secret")
+    transcript.write_text("".join(lines))
+    os.utime(transcript, (1_000_000, 1_000_000))
+    assert import_paths(db, [transcript]).unchanged == 0
+    assert search(db, "secret").total == 1
+    lines[6] = lines[6].replace("number", "hidden")
+    transcript.write_text("".join(lines) + record(10))
+    assert import_paths(db, [transcript]).messages == 1
+    assert search(db, "hidden").total == 1
+
+
+def test_what_was_deleted_stays_deleted_until_it_is_asked_for(
+    db: sqlite_utils.Database, transcript: Path
+) -> None:
+    import_paths(db, [transcript])
+    agent = transcript.with_name("agent-1.jsonl")
+    delete_conversation(db, 1)
+    with transcript.open("a") as file:
+        file.write(record(10))
+    agent.write_text(record(0, isSidechain=True, agentId="1").replace("s1-0", "a1-0"))
+    assert import_paths(db, [transcript.parent]).messages == 0
+    assert query_conversations(db) == []
+    report = import_paths(db, [transcript.parent], deleted=True)
+    assert (report.conversations, report.messages) == (2, 12)
+    assert import_paths(db, [transcript.parent]).unchanged == 2
+    assert db.table("deleted_conversations").count == 0
 
 
 def test_a_moved_file_adds_nothing(db: sqlite_utils.Database, transcript: Path) -> None:

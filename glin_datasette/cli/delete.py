@@ -25,8 +25,8 @@ def delete(ids: tuple[str, ...], yes: bool) -> None:
 
     Their messages go with them, and the subagent runs and forks that belong to them.
 
-    Their transcripts are not imported again until they change. A backup that was made
-    before still holds them.
+    They stay deleted when their transcripts are imported again, unless that is asked for
+    with 'import --deleted'. A backup that was made before still holds them.
     """
     db = open_archive()
     doomed: dict[int, Conversation] = {}

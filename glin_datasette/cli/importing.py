@@ -32,8 +32,11 @@ _MAX_ERRORS = 20
 @click.argument("files", metavar="[PATH]...", nargs=-1, type=FilePath())
 @click.option("--samples", is_flag=True, help="Import the samples that ship with glin.")
 @click.option("--or-samples", is_flag=True, help="Import the samples if no transcripts are found.")
+@click.option("--deleted", is_flag=True, help="Import what was deleted from the archive, too.")
 @JSON
-def import_(files: tuple[Path, ...], samples: bool, or_samples: bool, as_json: bool) -> None:
+def import_(
+    files: tuple[Path, ...], samples: bool, or_samples: bool, deleted: bool, as_json: bool
+) -> None:
     """Import transcripts into the archive.
 
     Each PATH is a transcript file, an export of glin, or a folder of such files. Without
@@ -55,9 +58,9 @@ def import_(files: tuple[Path, ...], samples: bool, or_samples: bool, as_json: b
             if show:
                 show(done, total)
 
-        report = import_paths(db, wanted, progress=progress)
+        report = import_paths(db, wanted, deleted=deleted, progress=progress)
         if or_samples and wanted is None and not report.files:
-            report = import_paths(db, [paths.samples_dir()], progress=progress)
+            report = import_paths(db, [paths.samples_dir()], deleted=deleted, progress=progress)
     if as_json:
         echo_json(dataclasses.asdict(report))
     else:

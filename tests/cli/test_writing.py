@@ -172,6 +172,17 @@ def test_a_child_may_be_named_beside_its_parent(
     assert len(titles(archive)) == 1
 
 
+def test_what_was_deleted_comes_back_only_if_asked_for(run: Run) -> None:
+    run("import", "--samples")
+    found = json.loads(run("list", "--json").stdout)
+    run("delete", "--yes", *[str(each["id"]) for each in found["conversations"]])
+    assert run("import", "--samples").stdout.startswith("Imported 0 conversations")
+    assert "No conversations" in run("list").stdout
+    assert run("import", "--samples", "--deleted").stdout.startswith(
+        f"Imported {len(found['conversations'])} conversations"
+    )
+
+
 def test_delete_changes_nothing_when_one_id_is_wrong(run: Run, archive: Path) -> None:
     run("delete", 1, 99, "--yes", status=1)
     assert len(titles(archive)) == 3
