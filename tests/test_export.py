@@ -30,7 +30,6 @@ from glin_datasette.models import (
     ImportReport,
     Message,
     Ref,
-    RefType,
     TitleFrom,
 )
 from glin_datasette.storage import (

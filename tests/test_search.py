@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import FilterError, UsageError
-from glin_datasette.models import Conversation, Filters, Message, Ref
 from glin_datasette.language import parse, quote, read, unparse
+from glin_datasette.models import Conversation, Filters, Message, Ref
 from glin_datasette.search import search
 from glin_datasette.storage import (
     get_db,

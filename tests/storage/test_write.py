@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import FilterError, NotFound
-from glin_datasette.models import KINDS, ROLES, Conversation, Filters, Message, Ref
+from glin_datasette.models import KINDS, ROLES, Conversation, Filters, Message, Ref, TitleFrom
 from glin_datasette.storage import (
     children_of,
     delete_conversation,
