@@ -13,6 +13,7 @@ __all__ = [
     "default_db",
     "metadata_path",
     "migrations_dir",
+    "opens_in_datasette",
     "samples_dir",
 ]
 
