@@ -283,6 +283,8 @@ def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
                 reading.unknown[item.kind] += 1
             case Checkpoint():
                 reading.end = item
+        # A large one is not held while the next one is read.
+        del item
     return reading
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .text import digest
+
 __all__ = ["MAX_LINE", "BadLine", "Line", "decode", "read_lines"]
 
 #: Bytes. A longer line is skipped: nothing that a person said is that long.
-MAX_LINE = 64 * 1024 * 1024
+MAX_LINE = 32 * 1024 * 1024
 
 _SKIP_CHUNK = 1024 * 1024
+#: Where NUL bytes are looked for, at both ends of a line.
+_EDGE = 64
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -23,7 +27,8 @@ class BadLine(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. ``number`` counts from 1, ``end`` is the byte after it.
+    """One line. ``number`` counts from 1, ``end`` is the byte after it, ``key`` is a digest
+    of the line that a record stands on.
 
     ``record`` is ``None`` if ``error`` says why there is none, or the line is blank.
     ``torn`` marks a last line that is still being written, or was cut off: it may be whole
@@ -32,17 +37,17 @@ class Line:
 
     number: int
     end: int
-    raw: bytes
     record: dict[str, Any] | None
     error: str | None = None
     torn: bool = False
+    key: str = ""
 
 
 def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
     """The lines of a file from byte ``offset`` on, where ``line`` lines came before.
 
-    Holds one line in memory, and never more than
-    :data:`MAX_LINE` bytes of it.
+    Holds one line in memory, never more than :data:`MAX_LINE` bytes of it and never in more
+    than two forms at a time: bytes, text, record.
 
     :raises OSError: if the file cannot be read
     """
@@ -53,40 +58,35 @@ def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
             # what is left of that line is not a line of its own.
             if file.read(1) != b"\n":
                 line -= 1
-        while True:
-            raw, end, terminated = _next_line(file)
-            if raw == b"":
-                return
+        while (found := _next_line(file, line + 1)) is not None:
             line += 1
-            yield _line(raw, line, end, terminated)
+            # A record may be large, and nobody needs it here while the next one is read.
+            yield found.pop()
 
 
-def _next_line(file: BinaryIO) -> tuple[bytes | None, int, bool]:
-    """The next line (``None``: too long), the offset behind it, whether it has a newline."""
+def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
+    """The next line, in a list to be emptied; ``None`` at the end of the file."""
     raw = file.readline(MAX_LINE + 1)
-    if len(raw) <= MAX_LINE:
-        return raw, file.tell(), raw.endswith(b"\n")
-    ends = raw.endswith(b"\n")
-    del raw
-    while not ends:
-        part = file.readline(_SKIP_CHUNK)
-        if not part:
-            break
-        ends = part.endswith(b"\n")
-    return None, file.tell(), ends
-
-
-def _line(raw: bytes | None, number: int, end: int, terminated: bool) -> Line:
-    if raw is None:
+    if not raw:
+        return None
+    terminated = raw.endswith(b"\n")
+    if len(raw) > MAX_LINE:
+        del raw
+        while not terminated and (part := file.readline(_SKIP_CHUNK)):
+            terminated = part.endswith(b"\n")
         error = f"longer than {MAX_LINE // 1024 // 1024} MiB"
-        return Line(number, end, b"", None, error, torn=not terminated)
-    if not raw.strip():
-        return Line(number, end, raw, None, torn=not terminated)
+        return [Line(number, file.tell(), None, error, torn=not terminated)]
+    end = file.tell()
+    if raw.isspace():
+        return [Line(number, end, None, torn=not terminated)]
+    key = digest(raw)
     try:
-        return Line(number, end, raw, decode(raw))
+        text = _text(raw)
+        del raw
+        return [Line(number, end, _object(text), key=key)]
     except BadLine as problem:
         error = str(problem) if terminated else f"cut off: {problem}"
-        return Line(number, end, raw, None, error, torn=not terminated)
+        return [Line(number, end, None, error, torn=not terminated)]
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -94,15 +94,28 @@ def decode(raw: bytes) -> dict[str, Any]:
 
     :raises BadLine: if there is none
     """
+    return _object(_text(raw))
+
+
+def _text(raw: bytes) -> str:
+    raw = raw.removeprefix(_BOM)
     # A crash can leave a run of NUL bytes where the file system had not written yet; a
-    # record that was appended behind it is whole.
-    stripped = raw.removeprefix(_BOM).strip(b"\0 \t\r\n")
-    if not stripped:
-        raise BadLine("holds NUL bytes only")
+    # record that was appended behind it is whole. (JSON allows the other space.)
+    if b"\0" in raw[:_EDGE] or b"\0" in raw[-_EDGE:]:
+        raw = raw.strip(b"\0 \t\r\n")
+        if not raw:
+            raise BadLine("holds NUL bytes only")
+    tail = raw[-_EDGE:]
+    end = len(raw) - len(tail) + len(tail.rstrip())
     try:
-        value = json.loads(stripped.decode("utf-8"))
+        return str(memoryview(raw)[:end], "utf-8")  # No copy, as a slice would be.
     except UnicodeDecodeError as problem:
         raise BadLine(f"not UTF-8 at byte {problem.start + 1}") from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
     except json.JSONDecodeError as problem:
         what = problem.msg.removesuffix(" at")
         raise BadLine(f"not JSON: {what} at column {problem.colno}") from None

@@ -34,7 +34,9 @@ from .write import (
     was_deleted,
 )
 
+#: Messages, and characters of text, that wait to be written.
 _BATCH = 500
+_BATCH_TEXT = 1_000_000
 
 #: Rebuilding the index as one segment pays when this share of it is new.
 _OPTIMIZE_SHARE = 0.2
@@ -82,6 +84,7 @@ class Loader:
     #: source_id -> the conversation that was declared last under it
     _declared: dict[str, _Target] = field(default_factory=dict)
     _batch: list[_Pending] = field(default_factory=list)
+    _batch_text: int = 0
     #: (id() of the conversation, source_id) -> place in the batch
     _in_batch: dict[tuple[int, str], int] = field(default_factory=dict)
     _searchable: bool = False
@@ -132,7 +135,8 @@ class Loader:
                 return
             self._in_batch[id(target), message.source_id] = len(self._batch)
         self._batch.append(_Pending(target, message))
-        if len(self._batch) >= _BATCH:
+        self._batch_text += len(message.content)
+        if len(self._batch) >= _BATCH or self._batch_text >= _BATCH_TEXT:
             self._flush()
 
     def usage(
@@ -249,6 +253,7 @@ class Loader:
             tag_message(self.db, message_id, tag)
         self.messages += len(rows)
         self._batch.clear()
+        self._batch_text = 0
         self._in_batch.clear()
 
     def _owners(self) -> dict[str, list[tuple[int, int]]]:

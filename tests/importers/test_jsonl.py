@@ -117,7 +117,7 @@ def test_a_long_line_is_not_held(tmp_path: Path) -> None:
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
-    assert (done.stderr, done.stdout) == ("", "[(1, 'longer than 64 MiB'), (2, None)]\n")
+    assert (done.stderr, done.stdout) == ("", "[(1, 'longer than 32 MiB'), (2, None)]\n")
 
 
 def test_a_file_that_is_not_there_is_an_oserror(tmp_path: Path) -> None:

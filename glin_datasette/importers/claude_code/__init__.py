@@ -91,11 +91,14 @@ class ClaudeCode:
             offset, number = line.end, line.number
             if line.record is not None:
                 try:
-                    items = list(reader.read(line.record, line.raw))
+                    items = list(reader.read(line.record, line.key))
                 except RecursionError:
                     yield Skipped(line.number, "not usable: nested too deeply")
                 else:
                     yield from items
+                    items.clear()
+            # What was large is not held while the next line is read.
+            del line
         yield from reader.finish()
         yield Checkpoint(offset, number, state.dump())
 

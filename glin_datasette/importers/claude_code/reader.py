@@ -71,23 +71,23 @@ class Reader:
             return parts[parts.index("subagents", 1) - 1]
         return self.path.stem if _UUID.fullmatch(self.path.stem) else None
 
-    def read(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
-        """What one record says. ``raw`` is its line."""
+    def read(self, record: dict[str, Any], key: str) -> Iterator[Item]:
+        """What one record says. ``key`` is a digest of its line."""
         if (copied := original(record)) is not None:
             self._forked(record, identifier(copied["sessionId"]))
-            yield from self._read(copied, raw)
+            yield from self._read(copied, key)
             self._also_named(record, copied)
         else:
-            yield from self._read(record, raw)
+            yield from self._read(record, key)
 
-    def _read(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
+    def _read(self, record: dict[str, Any], key: str) -> Iterator[Item]:
         if identifier(record.get("uuid")) in self.seen:
             return
         kind = string(record.get("type")) or "(none)"
         if kind in ("user", "assistant", "system", "attachment"):
-            yield from self._message(record, raw, self._thread(record))
+            yield from self._message(record, key, self._thread(record))
         elif kind == "progress":
-            yield from self._progress(record, raw)
+            yield from self._progress(record, key)
         elif kind == "summary":
             leaf, title = identifier(record.get("leafUuid")), _title(record.get("summary"))
             if leaf and title:
@@ -270,11 +270,11 @@ class Reader:
 
     # --- messages ----------------------------------------------------------------------
 
-    def _message(self, record: dict[str, Any], raw: bytes, thread: Thread) -> Iterator[Item]:
+    def _message(self, record: dict[str, Any], key: str, thread: Thread) -> Iterator[Item]:
         uuid = identifier(record.get("uuid"))
         own = normalise_time(record.get("timestamp"))
         moment = self._placed(record, uuid, thread, own)
-        base = uuid or f"line-{digest(raw)}"
+        base = uuid or f"line-{key}"
         model = model_of(record)
         reply = reply_of(record, self.state, thread.id)
         first = True
@@ -360,7 +360,7 @@ class Reader:
         found += urls(text)
         return {"tool_name": name, "refs": unique(found)}
 
-    def _progress(self, record: dict[str, Any], raw: bytes) -> Iterator[Item]:
+    def _progress(self, record: dict[str, Any], key: str) -> Iterator[Item]:
         """Progress of a subagent holds a record of its conversation; other kinds hold what
         the tool's result will say."""
         self._quiet(record, "progress")
@@ -377,7 +377,7 @@ class Reader:
         session = identifier(record.get("sessionId")) or self._own_session()
         thread = self._child(session, f"agent-{agent.removeprefix('agent-')}")
         self._note(thread, record)
-        yield from self._message({"cwd": record.get("cwd")} | inner, raw, thread)
+        yield from self._message({"cwd": record.get("cwd")} | inner, key, thread)
 
     def _quiet(self, record: dict[str, Any], kind: str) -> None:
         """Records without a message still link others to each other, and tell facts."""
