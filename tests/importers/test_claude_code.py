@@ -139,6 +139,7 @@ def test_fixtures_are_known_for_what_they_are(name: str) -> None:
         (b'{"parentUuid":null,"sessionId":"' + SESSION.encode() + b'","type":"us', True),
         (b'broken\n{"parentUuid":null,"sessionId":"' + SESSION.encode() + b'","type":"us', True),
         (b'{"role":"user"}\n{"parentUuid":null,"type":"us', False),
+        (b'{"message":{"a":1},"sessionId":"' + SESSION.encode() + b'","toolUseResult":"', True),
         (b'{"type": "file-history-snapshot", "messageId": "m", "snapshot": {"a": "', True),
         (b'{"type": "file-history-snapshot", "snapshot": {"messageId": "', False),
         (b'{"sessionId":"' + SESSION.encode() + b'","projectHash":"p","messages":[]}', False),

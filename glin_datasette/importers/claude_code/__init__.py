@@ -73,10 +73,10 @@ class ClaudeCode:
             others = True
         # The last line may go on behind the head; it tells where no whole one did.
         cut = head[head.rfind(b"\n") + 1 :]
-        begins = _SCALARS.match(cut)
-        if others or not begins:
+        if others or not cut.startswith(b"{"):
             return False
-        return _CUT_LINE.search(cut) is not None or _begins_record(begins[0])
+        begins = _SCALARS.match(cut)
+        return bool(_CUT_LINE.search(cut) or (begins and _begins_record(begins[0])))
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
