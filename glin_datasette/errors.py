@@ -12,7 +12,6 @@
     │   ├── ReadOnlyArchive    a write to an archive that may only be read
     │   └── MigrationError     a schema step failed; it was rolled back
     ├── NotFound               no such conversation, message, tag, query or backup
-    ├── ImportFailed           a transcript file that cannot be read at all
     ├── ExportFailed           an export that cannot be written where it was asked for
     └── BackupError            a backup that cannot be made, verified or restored
 """
@@ -26,7 +25,6 @@ __all__ = [
     "ExportFailed",
     "FilterError",
     "GlinError",
-    "ImportFailed",
     "MigrationError",
     "NewerArchive",
     "NotAnArchive",
@@ -77,10 +75,6 @@ class MigrationError(ArchiveError):
 
 class NotFound(GlinError):
     """What was asked for is not in the archive."""
-
-
-class ImportFailed(GlinError):
-    """A transcript file cannot be read at all."""
 
 
 class ExportFailed(GlinError):
