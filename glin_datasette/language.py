@@ -100,7 +100,10 @@ def read(text: str) -> Reading:
     text = text.encode("utf-8", "replace").decode()
     words = " ".join(_OPERATOR.sub(take, text).split())
     filters = replace(
-        _filters(wanted), text=words, exclude=_filters(unwanted) if unwanted else None
+        # Every bound must be met, so the narrowest is enough; left out is what meets any.
+        _filters(wanted, since=max, until=min),
+        text=words,
+        exclude=_filters(unwanted, since=min, until=max) if unwanted else None,
     )
     return Reading(filters, tuple(refused))
 
@@ -136,11 +139,9 @@ def unparse(filters: Filters) -> str:
     return " ".join([*parts, filters.text] if filters.text else parts)
 
 
-def _filters(said: dict[str, list[Any]]) -> Filters:
-    # Every bound must be met, so the narrowest one is enough.
-    narrowest = {"since": max, "until": min}
+def _filters(said: dict[str, list[Any]], **bounds: Callable[[list[str]], str]) -> Filters:
     values: dict[str, Any] = {
-        name: narrowest[name](values) if name in narrowest else tuple(values)
+        name: bounds[name](values) if name in bounds else tuple(values)
         for name, values in said.items()
     }
     return Filters(**values)

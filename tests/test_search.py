@@ -244,6 +244,16 @@ def test_a_quoted_value_comes_back(value: str) -> None:
     assert filters.text == "word"
 
 
+def test_what_is_left_out_is_all_that_meets_a_condition_and_no_more(
+    filled: sqlite_utils.Database,
+) -> None:
+    # No message here has a model, so none is left out by one.
+    assert search(filled, "-model:opus").total == len(MESSAGES)
+    insert_message(filled, 1, Message(role="user", content="without a time"))
+    assert ids(filled, "-since:2026-02-03 -since:2026-02-05") == [1, 2, 7]
+    assert ids(filled, "-until:2026-02-03 -until:2026-02-05") == [6, 7]
+
+
 def test_negation_and_repetition_are_parsed() -> None:
     assert parse("a tag:x -tag:y TAG:z b") == Filters(
         text="a b", tag=("x", "z"), exclude=Filters(tag=("y",))

@@ -1,9 +1,9 @@
 -- title: Activity by day
--- description: Messages and conversations per day (UTC), newest first.
+-- description: Messages and conversations per day, newest first.
 -- param: since | The first day: 2026-02-11, 2026-02, yesterday, 7d.
 -- param: until | The last day, likewise.
 -- param: size | How many days. | 366
-select substr(ts, 1, 10) as day, count(*) as messages,
+select date(ts, 'localtime') as day, count(*) as messages,
   count(distinct conversation_id) as conversations
 from messages
 where ts is not null

@@ -67,7 +67,9 @@ def where(filters: Filters) -> tuple[str, dict[str, object]]:
     params: dict[str, object] = {}
     met = _predicates(filters, "", params)
     if filters.exclude:
-        met += [f"not {predicate}" for predicate in _predicates(filters.exclude, "not_", params)]
+        # What has no model, or no time, meets no condition on it: it is not left out.
+        unmet = _predicates(filters.exclude, "not_", params)
+        met += [f"not coalesce({predicate}, 0)" for predicate in unmet]
     return "".join(f"\n    and {predicate}" for predicate in met), params
 
 

@@ -28,6 +28,10 @@ from .schema import refuse_foreign, version
 Progress = Callable[[int, int], None]
 
 _PAGES_PER_STEP = 1000
+
+#: What is committed while the archive is backed up before a restore would be in neither;
+#: the backup is then made again, so many times at most.
+_RESTORE_TRIES = 10
 _NAME = re.compile(r"^.+-(\d{8}T\d{6})(?:\.\d+)?Z\.db$")
 
 
@@ -172,7 +176,11 @@ def _keep_previous(path: Path) -> str | None:
         with contextlib.closing(connect(path)) as db:
             if version(db) == 0:
                 return None
-            return backup_db(db).path
+            for _ in range(_RESTORE_TRIES):
+                before = _data_version(db)
+                kept = backup_db(db).path
+                if _data_version(db) == before:
+                    return kept
     except GlinError:
         # What cannot be opened as an archive is set aside whole: somebody may still want
         # to salvage it, and the restore must not write into it.
@@ -183,6 +191,12 @@ def _keep_previous(path: Path) -> str | None:
                 part.rename(aside.with_name(aside.name + suffix))
         create_file(path)
         return str(aside)
+    raise BackupError(f"{path}: something keeps writing to it; let that end, then restore")
+
+
+def _data_version(db: sqlite_utils.Database) -> int:
+    """A number that changes when another connection commits."""
+    return int(db.execute("pragma data_version").fetchone()[0])
 
 
 def _copy_into(source: Path, archive: Path, progress: Progress | None) -> None:

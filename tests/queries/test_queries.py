@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -146,6 +147,21 @@ def test_without_the_index_the_same_is_found(
     column = cursor.description[key][0]
     expected = [row[column] for row in run(filled, name, q=q)]
     assert sorted(row[key] for row in cursor) == sorted(expected)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs tzset to set a zone")
+def test_a_day_is_that_of_the_time_zone(
+    filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_message(filled, 1, Message(role="user", content="late", ts="2026-02-09T20:00:00Z"))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        [row] = run(filled, "activity_by_day", since="2026-02-10", until="2026-02-10")
+        assert (row["day"], row["messages"]) == ("2026-02-10", 1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_no_such_query() -> None:

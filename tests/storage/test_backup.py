@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
@@ -15,6 +16,7 @@ import sqlite_utils
 from glin_datasette.errors import BackupError, GlinError, NewerArchive, NotFound
 from glin_datasette.models import Conversation, Message, Ref
 from glin_datasette.storage import (
+    backup,
     backup_db,
     check,
     get_db,
@@ -166,6 +168,28 @@ def test_restoring_gives_back_every_row(archive_path: Path, filled: sqlite_utils
     assert verify_backup(report.previous).conversations == 4
     assert filled.table("conversations").count == 3
     insert_conversation(filled, Conversation(source="t", source_id="after"))
+
+
+def test_what_is_committed_before_a_restore_is_in_its_backup(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backup_db(filled).path
+    whole = backup._copy
+    late = ["1", "2"]
+
+    def copy_then_write(*arguments: Any) -> None:
+        whole(*arguments)
+        if late:
+            insert_conversation(filled, Conversation(source="late", source_id=late.pop()))
+
+    monkeypatch.setattr(backup, "_copy", copy_then_write)
+    previous = restore_db(archive_path, wanted).previous
+    assert previous is not None
+    assert verify_backup(previous).conversations == 5
+    late[:] = [str(n) for n in range(100)]
+    with pytest.raises(BackupError, match="keeps writing"):
+        restore_db(archive_path, wanted)
+    assert filled.table("conversations").count > 3, "nothing was replaced"
 
 
 def test_a_dry_run_changes_nothing(archive_path: Path, filled: sqlite_utils.Database) -> None:
