@@ -41,15 +41,13 @@ def query_conversations(
         where, params = _where(db, filters)
         if where:
             where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
-        columns = ", ".join(f"c.{name}" for name in _CONVERSATION_COLUMNS)
-        rows = db.execute(
-            f"select {columns} from conversations as c {where}"
-            " order by c.ended_at desc, c.id desc limit :limit offset :offset",
+        found = _conversations(
+            db,
+            f"{where} order by c.ended_at desc, c.id desc limit :limit offset :offset",
             {**params, "limit": -1 if limit is None else limit, "offset": offset},
-        ).fetchall()
-        facts["rows"] = len(rows)
-        tags = _tags(db, "conversation", [row[_CONVERSATION_COLUMNS.index("id")] for row in rows])
-        return [_conversation(row, tags) for row in rows]
+        )
+        facts["rows"] = len(found)
+        return found
 
 
 def get_conversation(db: sqlite_utils.Database, conversation_id: int) -> Conversation:
@@ -57,16 +55,13 @@ def get_conversation(db: sqlite_utils.Database, conversation_id: int) -> Convers
 
     :raises NotFound: if there is none with this id
     """
-    columns = ", ".join(_CONVERSATION_COLUMNS)
     with sqlite_errors(database_path(db)):
-        row = db.execute(
-            f"select {columns} from conversations where id = ?", [conversation_id]
-        ).fetchone()
-        if row is None:
-            raise NotFound(
-                f"no conversation {conversation_id}; 'glin-datasette list' shows which there are"
-            )
-        return _conversation(row, _tags(db, "conversation", [conversation_id]))
+        found = _conversations(db, "where c.id = :id", {"id": conversation_id})
+    if not found:
+        raise NotFound(
+            f"no conversation {conversation_id}; 'glin-datasette list' shows which there are"
+        )
+    return found[0]
 
 
 def find_conversation(db: sqlite_utils.Database, wanted: str) -> Conversation:
@@ -143,13 +138,8 @@ def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
 
 def children_of(db: sqlite_utils.Database, conversation_id: int) -> list[Conversation]:
     """The subagent runs and forks of a conversation, in order of time."""
-    columns = ", ".join(_CONVERSATION_COLUMNS)
-    rows = db.execute(
-        f"select {columns} from conversations where parent_id = ? order by started_at, id",
-        [conversation_id],
-    ).fetchall()
-    tags = _tags(db, "conversation", [row[_CONVERSATION_COLUMNS.index("id")] for row in rows])
-    return [_conversation(row, tags) for row in rows]
+    rest = "where c.parent_id = :parent order by c.started_at, c.id"
+    return _conversations(db, rest, {"parent": conversation_id})
 
 
 def list_tags(db: sqlite_utils.Database) -> list[TagCount]:
@@ -247,9 +237,17 @@ def _messages(db: sqlite_utils.Database, rest: str, params: dict[str, object]) -
     return messages
 
 
-def _conversation(row: tuple[Any, ...], tags: dict[int, tuple[str, ...]]) -> Conversation:
-    values: dict[str, Any] = dict(zip(_CONVERSATION_COLUMNS, row, strict=True))
-    return Conversation(**values, tags=tags.get(values["id"], ()))
+def _conversations(
+    db: sqlite_utils.Database, rest: str, params: dict[str, object]
+) -> list[Conversation]:
+    columns = ", ".join(f"c.{name}" for name in _CONVERSATION_COLUMNS)
+    rows = db.execute(f"select {columns} from conversations as c {rest}", params).fetchall()
+    tags = _tags(db, "conversation", [row[_CONVERSATION_COLUMNS.index("id")] for row in rows])
+    conversations = []
+    for row in rows:
+        values: dict[str, Any] = dict(zip(_CONVERSATION_COLUMNS, row, strict=True))
+        conversations.append(Conversation(**values, tags=tags.get(values["id"], ())))
+    return conversations
 
 
 def _tags(db: sqlite_utils.Database, owner: str, ids: list[int]) -> dict[int, tuple[str, ...]]:
