@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from .errors import FilterError
 
-__all__ = ["normalise_time", "resolve", "utc_now"]
+__all__ = ["epoch_time", "normalise_time", "resolve", "utc_now"]
 
 _AGO = re.compile(r"(\d{1,5})([hdwmy])")
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
@@ -91,4 +91,20 @@ def normalise_time(value: object) -> str | None:
             moment = moment.replace(tzinfo=UTC)
         return _utc(moment)
     except (ValueError, OverflowError):
+        return None
+
+
+#: Seconds of 2286-11-20. A larger number since 1970 counts milliseconds.
+_MOST_SECONDS = 10**10
+
+
+def epoch_time(value: object) -> str | None:
+    """Seconds or milliseconds since 1970 -> ``2026-02-11T05:53:33.335Z``; ``None`` if it
+    is no such number, or 0, which stands for no time at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = value / 1000 if abs(value) >= _MOST_SECONDS else value
+        return _utc(datetime.fromtimestamp(seconds, tz=UTC)) if seconds > 0 else None
+    except (ValueError, OverflowError, OSError):
         return None

@@ -14,6 +14,7 @@ __all__ = [
     "RELATIONS",
     "ROLES",
     "TITLE_RANK",
+    "Attachment",
     "BackupReport",
     "Check",
     "Conversation",
@@ -39,7 +40,7 @@ __all__ = [
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["text", "thinking", "tool_call", "tool_result", "attachment"]
 RefType = Literal["file", "commit", "url"]
-Relation = Literal["subagent", "fork"]
+Relation = Literal["subagent", "fork", "branch"]
 TitleFrom = Literal["prompt", "summary", "generated", "custom"]
 Status = Literal["ok", "warn", "fail"]
 
@@ -70,8 +71,24 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a message: an image, a document.
+
+    ``size`` is in bytes. ``sha256`` (64 hexadecimal digits) names its bytes where the
+    archive holds them. ``data`` is what an importer found: the bytes, or base64 text of
+    them as it stands in the transcript; never set on what is read from the archive.
+    """
+
+    media_type: str
+    name: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    data: bytes | str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """One conversation, subagent run or fork.
+    """One conversation, subagent run, fork or branch.
 
     Unique in the archive by (``source``, ``source_id``). ``id`` is ``None`` until it is
     stored. A field that is ``None`` says nothing: storing the conversation again keeps
@@ -133,6 +150,8 @@ class Message:
     sort_ts: str | None = None
     refs: tuple[Ref, ...] = ()
     tags: tuple[str, ...] = ()
+    #: Stored only where an import was asked to keep them.
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +202,7 @@ class ImportReport:
     ``files`` were looked at, ``unchanged`` of them needed no reading. ``conversations``
     and ``messages`` count what was added. ``skipped`` counts records that were damaged
     (each in ``errors``) or of a kind that this release does not know (by name in
-    ``unknown``).
+    ``unknown``). ``redacted`` counts the credentials that were replaced.
     """
 
     files: int = 0
@@ -191,6 +210,7 @@ class ImportReport:
     conversations: int = 0
     messages: int = 0
     skipped: int = 0
+    redacted: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     errors: tuple[Problem, ...] = ()
     seconds: float = 0.0

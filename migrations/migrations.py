@@ -12,6 +12,7 @@ The data, from the outside in:
 - ``conversations`` 1-n ``messages`` 1-n ``message_refs`` (files, commits and URLs).
 - ``tags`` n-n conversations and messages, through two join tables.
 - ``messages_fts``: an FTS5 index over ``messages.content`` that stores no text of its own.
+- ``attachments`` n-n messages, through ``message_attachments``: files that came with them.
 - ``import_files``: what was read from which transcript file, and how far.
 - ``deleted_conversations``: what an import leaves out.
 """
@@ -160,6 +161,32 @@ def initial(db: Database) -> None:
 
     if has_fts5(db):
         create_search_index(db)
+
+
+@migrations(name="0002_attachments")
+def attachments(db: Database) -> None:
+    db.table("attachments").create(
+        {
+            # Of the bytes, so that what many messages share is stored once.
+            "sha256": str,
+            "media_type": str,
+            "size": int,
+            # Last, as the content of messages is.
+            "data": bytes,
+        },
+        pk="sha256",
+        not_null={"media_type", "size", "data"},
+    )
+    join = db.table("message_attachments")
+    join.create(
+        {"message_id": int, "sha256": str, "name": str},
+        pk=("message_id", "sha256"),
+        foreign_keys=[
+            ForeignKey(join.name, "message_id", "messages", "id", on_delete="CASCADE"),
+            ForeignKey(join.name, "sha256", "attachments", "sha256", on_delete="CASCADE"),
+        ],
+    )
+    join.create_index(["sha256"])
 
 
 def has_fts5(db: Database) -> bool:

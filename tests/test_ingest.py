@@ -14,7 +14,7 @@ import pytest
 import sqlite_utils
 
 from glin_datasette.errors import NotFound
-from glin_datasette.ingest import import_paths
+from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.search import search
 from glin_datasette.storage import (
     check,
@@ -114,7 +114,7 @@ def test_what_was_deleted_stays_deleted_until_it_is_asked_for(
     agent.write_text(record(0, isSidechain=True, agentId="1").replace("s1-0", "a1-0"))
     assert import_paths(db, [transcript.parent]).messages == 0
     assert query_conversations(db) == []
-    report = import_paths(db, [transcript.parent], deleted=True)
+    report = import_paths(db, [transcript.parent], ImportOptions(deleted=True))
     assert (report.conversations, report.messages) == (2, 12)
     assert import_paths(db, [transcript.parent]).unchanged == 2
     assert db.table("deleted_conversations").count == 0

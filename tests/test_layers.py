@@ -30,6 +30,7 @@ BELOW_TOP = BELOW_SEARCH | {
     "ingest",
     "export",
     "render",
+    "credentials",
 }
 
 #: What each part of the package may import of the others. `__init__` is the public API.
@@ -44,7 +45,8 @@ MAY_IMPORT = {
     "language": {"dates", "errors", "models"},
     "search": BELOW_SEARCH | {"language"},
     "render": BELOW_IMPORTERS,
-    "ingest": BELOW_SEARCH | {"importers"},
+    "credentials": BELOW_SEARCH,
+    "ingest": BELOW_SEARCH | {"importers", "credentials"},
     "export": BELOW_SEARCH | {"importers", "render"},
     "__init__": BELOW_TOP,
     "__main__": {"cli"},
@@ -71,7 +73,8 @@ MAY_USE = {
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},
     "render": set(),
-    "ingest": {"sqlite_utils"},
+    "credentials": {"sqlite_utils", "detect_secrets"},
+    "ingest": {"sqlite_utils", "watchdog"},
     "export": {"sqlite_utils"},
     "__init__": {"sqlite_utils"},
     "__main__": set(),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from .. import paths
-from ..ingest import import_paths
+from ..ingest import ImportOptions, import_paths
 from ..models import ImportReport
 from ..render import one_line
 from .archive import open_archive
@@ -58,9 +58,10 @@ def import_(
             if show:
                 show(done, total)
 
-        report = import_paths(db, wanted, deleted=deleted, progress=progress)
+        options = ImportOptions(deleted=deleted)
+        report = import_paths(db, wanted, options, progress=progress)
         if or_samples and wanted is None and not report.files:
-            report = import_paths(db, [paths.samples_dir()], deleted=deleted, progress=progress)
+            report = import_paths(db, [paths.samples_dir()], options, progress=progress)
     if as_json:
         echo_json(dataclasses.asdict(report))
     else:

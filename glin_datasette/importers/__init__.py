@@ -1,6 +1,13 @@
 """Transcript files -> conversations and messages. One module or package for each format.
 
-An importer never sees the database; see :mod:`.base` for what it is and yields.
+An importer never sees the archive; see :mod:`.base` for what it is and yields. The modules
+that do not speak of a format are what importers have in common:
+
+- :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
+- :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
+  are in, with bounded memory
+- :mod:`.text`, :mod:`.tool_input`: text fit for the archive
+- :mod:`.walk`, :mod:`.places`, :mod:`.repository`: finding things on this machine
 """
 
 from __future__ import annotations
@@ -11,16 +18,36 @@ from .base import Importer
 from .claude_code import ClaudeCode
 from .glin import GlinImporter
 
-__all__ = ["HEAD_SIZES", "importer_for", "importers"]
+__all__ = ["HEAD_SIZES", "importer_for", "importer_named", "importers", "may_be_transcript"]
 
 #: How many bytes of a file are looked at to tell its format: more only where nobody knew
 #: it by less, because its first line is very long or damaged.
 HEAD_SIZES = (64 * 1024, 1024 * 1024, 16 * 1024 * 1024)
 
+#: Endings of the files in a folder that are worth a look at what they hold.
+_ENDINGS = frozenset({".db", ".json", ".jsonl", ".vscdb", ".zip"})
+
+
+#: In the order in which they are asked whether a file is theirs.
+_OURS: tuple[Importer, ...] = (
+    GlinImporter(),
+    ClaudeCode(),
+)
+
 
 def importers() -> tuple[Importer, ...]:
     """Every importer, in the order in which they are asked whether a file is theirs."""
-    return (GlinImporter(), ClaudeCode())
+    return _OURS
+
+
+def importer_named(name: str) -> Importer | None:
+    """The importer of the format ``name``."""
+    return next((importer for importer in importers() if importer.name == name), None)
+
+
+def may_be_transcript(path: Path) -> bool:
+    """Whether a file in some folder is worth a look, judged by its name alone."""
+    return path.suffix in _ENDINGS or any(importer.matches(path) for importer in importers())
 
 
 def importer_for(path: Path) -> Importer | None:

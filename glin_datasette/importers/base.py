@@ -1,10 +1,13 @@
 """What an importer is, and what it yields.
 
 An importer turns one transcript file into a stream of the items below. It never sees the
-database: :mod:`glin_datasette.ingest` reads the stream into storage, one file a
+archive: :mod:`glin_datasette.ingest` reads the stream into storage, one file a
 transaction. A record that cannot be used becomes a :class:`Skipped` or :class:`Unknown`
 item; its neighbours are kept. ``read`` raises for nothing that is in a file, only
 ``OSError`` for a file that cannot be read.
+
+Packages outside of this one may bring importers of their own; ``docs/importers.md`` shows
+how.
 """
 
 from __future__ import annotations
@@ -12,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from ..models import Conversation, Message
-from .walk import OnError
+from ..models import Attachment, Conversation, Message
 
 __all__ = [
     "Checkpoint",
+    "File",
     "Importer",
     "Item",
+    "Moved",
     "Said",
     "Skipped",
     "Summary",
@@ -54,11 +58,31 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Messages that belong to ``conversation`` now, whichever one of the source held them:
+    what was rewound or edited goes to a branch. Those that nobody holds are passed over.
+
+    A :class:`~glin_datasette.models.Conversation` for it comes before.
+    """
+
+    conversation: str
+    #: ``source_id`` of each, in the order that they have there.
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A title for whichever conversation holds the record ``leaf``, maybe in another file."""
 
     leaf: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of an attachment that messages behind it name by its ``sha256``."""
+
+    attachment: Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +106,8 @@ class Checkpoint:
     (lines before it), with ``state``, a JSON object that only the importer understands.
 
     Yielded last. ``Checkpoint()`` is the beginning of a file. ``offset`` never lies behind
-    a last line that is still being written.
+    a last line that is still being written. A format that is written anew as a whole stays
+    at offset 0: whenever the file has changed, it is read from its beginning, with ``state``.
     """
 
     offset: int = 0
@@ -90,24 +115,33 @@ class Checkpoint:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-Item = Conversation | Said | Usage | Summary | Skipped | Unknown | Checkpoint
+Item = Conversation | Said | Usage | Moved | Summary | File | Skipped | Unknown | Checkpoint
 
 
 class Importer(Protocol):
-    """One transcript format."""
+    """One transcript format. Classes that derive from this need not define what has a
+    default here."""
 
-    #: Stored in ``conversations.source``: ``claude-code``.
-    name: str
+    #: Of the format, unique, for ``import --format`` and ``import_files.format``.
+    name: ClassVar[str]
     #: For people: ``Claude Code``.
-    title: str
+    title: ClassVar[str]
+    #: ``conversations.source`` of every conversation; ``None`` if each names its own.
+    source: ClassVar[str | None]
+    #: Whether this is a copy of an archive: conversations without messages are stored too,
+    #: and a record stays in each conversation that has it.
+    exact: ClassVar[bool] = False
+    #: Whether it brings back what was deleted from the archive.
+    restores: ClassVar[bool] = False
+    #: Endings of files beside a transcript that hold a part of it: SQLite's ``-wal``.
+    sidecars: ClassVar[tuple[str, ...]] = ()
 
     def places(self) -> Sequence[Path]:
         """The folders where the tool keeps its transcripts on this machine, there or not."""
-        ...
+        return ()
 
-    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
-        """The regular files below ``folder`` that may be of this format, judged by name
-        alone. ``on_error`` is told what could not be looked at."""
+    def matches(self, path: Path) -> bool:
+        """Whether a file in one of the places is of this format, judged by its path alone."""
         ...
 
     def identify(self, path: Path, head: bytes) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,9 +23,8 @@ from ..models import (
     RefType,
     TitleFrom,
 )
-from .base import Checkpoint, Item, Said, Skipped, Unknown
+from .base import Checkpoint, Importer, Item, Said, Skipped, Unknown
 from .jsonl import read_lines
-from .walk import OnError, walk
 
 __all__ = ["FORMAT", "VERSION", "GlinImporter"]
 
@@ -53,19 +52,18 @@ _CONVERSATION = (
 )  # fmt: skip
 
 
-class GlinImporter:
+class GlinImporter(Importer):
     """Reads what ``glin-datasette export`` writes."""
 
     name = "glin"
     title = "glin export"
+    source = None
+    exact = True
+    restores = True
 
-    def places(self) -> Sequence[Path]:
-        """None: an export is read when it is named."""
-        return ()
-
-    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
-        """The JSON Lines files below ``folder``."""
-        return walk(folder, ".jsonl", on_error)
+    def matches(self, path: Path) -> bool:
+        """Every ``*.jsonl``."""
+        return path.suffix == ".jsonl"
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether the first line is the header of an export."""

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from .text import digest
 
-__all__ = ["MAX_LINE", "BadLine", "Line", "decode", "read_lines"]
+__all__ = ["MAX_LINE", "BadLine", "Line", "decode", "decode_value", "read_lines"]
 
 #: Bytes. A longer line is skipped: nothing that a person said is that long.
 MAX_LINE = 32 * 1024 * 1024
@@ -113,9 +113,24 @@ def _text(raw: bytes) -> str:
         raise BadLine(f"not UTF-8 at byte {problem.start + 1}") from None
 
 
+def decode_value(raw: bytes) -> Any:
+    """The JSON value that ``raw`` is.
+
+    :raises BadLine: if it is none
+    """
+    return _value(_text(raw))
+
+
 def _object(text: str) -> dict[str, Any]:
+    value = _value(text)
+    if not isinstance(value, dict):
+        raise BadLine("not a JSON object")
+    return value
+
+
+def _value(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as problem:
         what = problem.msg.removesuffix(" at")
         raise BadLine(f"not JSON: {what} at column {problem.colno}") from None
@@ -123,6 +138,3 @@ def _object(text: str) -> dict[str, Any]:
         raise BadLine("not JSON: holds a number that is too long") from None
     except RecursionError:
         raise BadLine("not usable: nested too deeply") from None
-    if not isinstance(value, dict):
-        raise BadLine("not a JSON object")
-    return value

@@ -20,6 +20,8 @@ __all__ = [
     "git_subcommands",
     "mentioned_files",
     "output_commits",
+    "patch_files",
+    "shell_command",
     "text_commits",
     "tool_files",
     "unique",
@@ -51,11 +53,20 @@ def unique(refs: Iterable[Ref]) -> tuple[Ref, ...]:
 
 # --- files -----------------------------------------------------------------------------
 
-_FILE_KEYS = ("file_path", "notebook_path")
+#: What tools call the file that they work on. A bare `path` may be a folder.
+_FILE_KEYS = (
+    "file_path",
+    "filePath",
+    "absolute_path",
+    "notebook_path",
+    "target_file",
+    "relative_workspace_path",
+)
 #: Tools whose ``path`` is a file; elsewhere it is a folder to look in.
 _PATH_TOOLS = frozenset(
     {"read", "edit", "write", "multiedit", "notebookread", "notebookedit"}
     | {"read_file", "write_file", "edit_file", "read_text_file", "str_replace_based_edit_tool"}
+    | {"create", "create_file", "replace", "search_replace", "str_replace", "view"}
 )
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _MENTION = re.compile(
@@ -75,6 +86,25 @@ def tool_files(tool: str, arguments: object, cwd: str | None, root: str | None) 
         value = arguments.get(key)
         if isinstance(value, str) and (ref := file_ref(value, cwd, root)):
             yield ref
+
+
+_PATCHED = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$", re.MULTILINE)
+#: Arguments that may hold a patch in the form that `apply_patch` takes.
+_PATCH_KEYS = ("patch", "input", "patchText")
+
+
+def patch_files(arguments: object, cwd: str | None, root: str | None) -> Iterator[Ref]:
+    """The files that a patch names, which is ``arguments`` or one of them."""
+    candidates = [arguments]
+    if isinstance(arguments, dict):
+        candidates = [arguments.get(key) for key in _PATCH_KEYS]
+        command = arguments.get("command")
+        candidates += command if isinstance(command, list) else [command]
+    for text in candidates:
+        if isinstance(text, str) and "*** " in text:
+            for match in _PATCHED.finditer(text[:_SCAN]):
+                if ref := file_ref(match[1], cwd, root):
+                    yield ref
 
 
 def mentioned_files(text: str, cwd: str | None, root: str | None) -> Iterator[Ref]:
@@ -146,6 +176,19 @@ _COMMAND = re.compile(
     r"(?<![\w./-])git[ \t]+(?:show|cherry-pick|revert|checkout|reset|diff|log|branch|merge)\b"
     r"([^\n;&|]{0,300})"
 )
+
+
+def shell_command(arguments: object) -> str | None:
+    """The shell command in a tool's input: a text, or a list such as
+    ``["bash", "-lc", "git log"]``."""
+    if isinstance(arguments, dict):
+        arguments = next(
+            (found for key in ("command", "cmd", "commandLine") if (found := arguments.get(key))),
+            None,
+        )
+    if isinstance(arguments, list):
+        return " ".join(part for part in arguments if isinstance(part, str))
+    return arguments if isinstance(arguments, str) else None
 
 
 def git_subcommands(command: object) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-from ..dates import normalise_time
+from ..dates import epoch_time, normalise_time
 
 __all__ = [
     "clean",
+    "count",
     "digest",
+    "epoch_time",
     "human_size",
     "identifier",
     "normalise_time",
@@ -46,6 +48,15 @@ def identifier(value: object) -> str | None:
     """As :func:`string`, of bounded length: a digest stands for one that is too long."""
     found = string(value)
     return found if found is None or len(found) <= _MAX_IDENTIFIER else digest(found)
+
+
+#: No reply has a larger count; a larger number is damage, and might not fit into SQLite.
+_MAX_COUNT = 10**12
+
+
+def count(value: object) -> int | None:
+    """A plausible count of tokens or bytes; ``None`` for anything else."""
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
 
 
 def digest(value: str | bytes) -> str:

@@ -13,9 +13,9 @@ __all__ = ["OnError", "walk"]
 OnError = Callable[[OSError], None]
 
 
-def walk(folder: Path, ending: str, on_error: OnError) -> Iterator[Path]:
-    """The regular files below ``folder`` whose names end in ``ending``, in the order of
-    their names. Links to folders are followed, each folder once."""
+def walk(folder: Path, wanted: Callable[[Path], bool], on_error: OnError) -> Iterator[Path]:
+    """The regular files below ``folder`` that are ``wanted``, in the order of their names.
+    Links to folders are followed, each folder once."""
     visited: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         real = os.path.realpath(place)
@@ -26,7 +26,7 @@ def walk(folder: Path, ending: str, on_error: OnError) -> Iterator[Path]:
         folders.sort()
         for name in sorted(files):
             path = Path(place, name)
-            if name.endswith(ending) and _is_regular(path, on_error):
+            if wanted(path) and _is_regular(path, on_error):
                 yield path
 
 

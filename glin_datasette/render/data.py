@@ -24,6 +24,10 @@ def message_json(message: Message) -> dict[str, Any]:
     return data | {
         "refs": [{"type": ref.type, "value": ref.value} for ref in message.refs],
         "tags": list(message.tags),
+        "attachments": [
+            {name: getattr(each, name) for name in ("sha256", "media_type", "size", "name")}
+            for each in message.attachments
+        ],
     }
 
 

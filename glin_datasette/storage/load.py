@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import sqlite_utils
 
-from ..models import TITLE_RANK, Conversation, Message
+from ..models import TITLE_RANK, Attachment, Conversation, Message
+from .attachments import attach, store_attachment
 from .connection import timed, transaction
 from .generated_ids import store_generated_ids
 from .schema import (
@@ -73,8 +74,10 @@ class Loader:
     may be called only inside that block."""
 
     db: sqlite_utils.Database
-    #: ``None``: an exact copy, where each conversation names its own source.
+    #: ``None``: each conversation names its own source.
     source: str | None
+    #: A copy of an archive: see :func:`loading`.
+    exact: bool = False
     #: Whether to bring back conversations that somebody deleted.
     bring_back: bool = False
     conversations: int = 0
@@ -93,6 +96,8 @@ class Loader:
     #: The first row of this load.
     _load_began: int = 0
     _next_id: int = 0
+    #: Conversations that messages were moved out of or into.
+    _left: set[int] = field(default_factory=set)
     #: Times to order by that differ from the time that is stored: message id -> time.
     _sort_ts: dict[int, str] = field(default_factory=dict)
 
@@ -111,12 +116,12 @@ class Loader:
                 target.id, target.latest = found[0], found[1] or ""
                 target.next_position = next_position(self.db, found[0])
                 insert_conversation(self.db, conversation)
-                if self.source is None:
+                if self.exact:
                     store_generated_ids(self.db, found[0])
-            elif self.source is None:
+            elif not self.bring_back and was_deleted(self.db, conversation):
+                target.deleted = True
+            elif self.exact:
                 self._store(target)
-            elif not self.bring_back:
-                target.deleted = was_deleted(self.db, conversation)
         elif target.id is None:
             target.conversation = _merged(target.conversation, conversation)
         else:
@@ -136,6 +141,7 @@ class Loader:
             self._in_batch[id(target), message.source_id] = len(self._batch)
         self._batch.append(_Pending(target, message))
         self._batch_text += len(message.content)
+        self._batch_text += sum(len(each.data or "") for each in message.attachments)
         if len(self._batch) >= _BATCH or self._batch_text >= _BATCH_TEXT:
             self._flush()
 
@@ -169,6 +175,34 @@ class Loader:
                 [token_in, token_out, token_cached, source_id, target.id, token_out],
             )
 
+    def moved(self, conversation: str, source_ids: Sequence[str]) -> None:
+        """Put messages of this source behind those of ``conversation``, whichever one holds
+        them. A conversation that this leaves without any is removed."""
+        self._flush()
+        target = self._declared[conversation]
+        found = [
+            (message_id, owner)
+            for source_id in source_ids
+            for owner, message_id in self._owners([source_id]).get(source_id, ())
+        ]
+        if target.deleted or all(owner == target.id for _, owner in found):
+            return
+        new_owner = self._store(target)
+        for message_id, owner in found:
+            if owner != new_owner:
+                self.db.execute(
+                    "update messages set conversation_id = ?, position = ? where id = ?",
+                    [new_owner, target.next_position, message_id],
+                )
+                target.next_position += 1
+                self._left.add(owner)
+        self._left.add(new_owner)
+        target.disordered = True
+
+    def file(self, attachment: Attachment) -> None:
+        """Store the bytes of an attachment that messages to come name by its digest."""
+        store_attachment(self.db, attachment)
+
     def summary(self, leaf: str, title: str) -> bool:
         """Give ``title`` to the conversation of this source that holds the record ``leaf``.
 
@@ -191,6 +225,8 @@ class Loader:
         self._index()
         if self._searchable:
             create_search_triggers(self.db)
+        for owner in self._left:
+            self._settle_moved(owner)
         for target in self._targets.values():
             if target.id is None:
                 continue
@@ -201,15 +237,32 @@ class Loader:
                 self._fork(target.id, target.copied_from)
         link_parents(self.db)
 
+    def _settle_moved(self, conversation_id: int) -> None:
+        """After messages were moved out of or into it: the times of those that it holds,
+        and none of it where it holds none."""
+        self.db.execute(
+            "delete from conversations where id = :id"
+            " and not exists (select 1 from messages where conversation_id = :id)",
+            {"id": conversation_id},
+        )
+        self.db.execute(
+            "update conversations set (started_at, ended_at) ="
+            " (select min(ts), max(ts) from messages where conversation_id = :id) where id = :id",
+            {"id": conversation_id},
+        )
+
     def _flush(self) -> None:
         """Write the batch: what is new is inserted, what is there is updated, and what
         another conversation of the source already holds is left to that one."""
         if not self._batch:
             return
-        owners = self._owners()
+        owners = self._owners(
+            [p.message.source_id for p in self._batch if p.message.source_id is not None]
+        )
         rows: list[list[object]] = []
         refs: list[tuple[int, str, str]] = []
         tagged: list[tuple[int, str]] = []
+        attached: list[tuple[int, Attachment]] = []
         changed: list[tuple[int, Message]] = []
         for waiting in self._batch:
             target, message = waiting.target, waiting.message
@@ -239,6 +292,7 @@ class Loader:
                 changed.append((row_id, message))
             refs += [(row_id, ref.type, ref.value) for ref in message.refs]
             tagged += [(row_id, tag) for tag in message.tags]
+            attached += [(row_id, each) for each in message.attachments]
         columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS)
         self.db.conn.executemany(
             f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
@@ -251,14 +305,15 @@ class Loader:
         self.db.conn.executemany("insert or ignore into message_refs values (?, ?, ?)", refs)
         for message_id, tag in tagged:
             tag_message(self.db, message_id, tag)
+        for message_id, attachment in attached:
+            attach(self.db, message_id, attachment)
         self.messages += len(rows)
         self._batch.clear()
         self._batch_text = 0
         self._in_batch.clear()
 
-    def _owners(self) -> dict[str, list[tuple[int, int]]]:
-        """Who holds the batch's records already: source_id -> [(conversation, message)]."""
-        wanted = [p.message.source_id for p in self._batch if p.message.source_id is not None]
+    def _owners(self, wanted: list[str]) -> dict[str, list[tuple[int, int]]]:
+        """Who holds records already: source_id -> [(conversation, message)]."""
         owners: dict[str, list[tuple[int, int]]] = {}
         for source_id, conversation_id, message_id in self.db.execute(
             "select m.source_id, m.conversation_id, m.id from json_each(?) as wanted"
@@ -279,7 +334,7 @@ class Loader:
 
     def _note(self, target: _Target, message: Message) -> None:
         # A copy takes the conversation's model from the conversation itself.
-        if message.model is not None and self.source is not None:
+        if message.model is not None and not self.exact:
             target.model = message.model
         if message.ts is not None:
             target.first_ts = min(target.first_ts or message.ts, message.ts)
@@ -347,17 +402,17 @@ class Loader:
 
 @contextlib.contextmanager
 def loading(
-    db: sqlite_utils.Database, source: str | None, *, bring_back: bool = False
+    db: sqlite_utils.Database, source: str | None, *, exact: bool = False, bring_back: bool = False
 ) -> Iterator[Loader]:
     """Load one transcript in one transaction: all of it is stored, or nothing.
 
-    ``source`` is that of its conversations. ``None`` makes an exact copy of an export:
-    conversations of any source, those without messages too, and a record stays in each
-    conversation that has it. Conversations that somebody deleted are left out, unless it
-    is a copy or ``bring_back`` is set.
+    ``source`` is that of its conversations; ``None``: each names its own, and a record
+    stays in each conversation that has it. ``exact`` makes a copy of an archive: those
+    without messages are stored too, and each keeps its own model. Conversations that
+    somebody deleted are left out, unless ``bring_back`` is set.
     """
-    with timed(f"load {source or 'export'}") as facts, transaction(db):
-        loader = Loader(db, source, bring_back)
+    with timed(f"load {source or 'several sources'}") as facts, transaction(db):
+        loader = Loader(db, source, exact, bring_back)
         loader._open()
         yield loader
         loader._close()

@@ -13,12 +13,13 @@ from ..models import Conversation, Filters, Message, Ref, Stats, TagCount
 from ..queries import filters as sql_filters
 from ..queries.functions import register_functions
 from ..queries.text import match, rest
+from .attachments import attachments_of
 from .connection import database_path, sqlite_errors, timed
 from .schema import search_available
 
 _CONVERSATION_COLUMNS = tuple(f.name for f in fields(Conversation) if f.name != "tags")
 _MESSAGE_COLUMNS = tuple(
-    f.name for f in fields(Message) if f.name not in ("sort_ts", "refs", "tags")
+    f.name for f in fields(Message) if f.name not in ("sort_ts", "refs", "tags", "attachments")
 )
 
 #: Messages read at a time by :func:`iter_messages`.
@@ -217,6 +218,7 @@ def _messages(db: sqlite_utils.Database, rest: str, params: dict[str, object]) -
     rows = db.execute(f"select {columns} from messages as m {rest}", params).fetchall()
     ids = [row[_MESSAGE_COLUMNS.index("id")] for row in rows]
     tags = _tags(db, "message", ids)
+    attachments = attachments_of(db, ids)
     refs: dict[int, list[Ref]] = {}
     for message_id, ref_type, ref_value in db.execute(
         "select message_id, ref_type, ref_value from message_refs"
@@ -232,6 +234,7 @@ def _messages(db: sqlite_utils.Database, rest: str, params: dict[str, object]) -
                 **values,
                 refs=tuple(refs.get(values["id"], ())),
                 tags=tags.get(values["id"], ()),
+                attachments=attachments.get(values["id"], ()),
             )
         )
     return messages

@@ -17,6 +17,7 @@ from ..dates import normalise_time, utc_now
 from ..errors import FilterError, NotFound
 from ..models import KINDS, ROLES, TITLE_RANK, Conversation, Message, Ref, RefType
 from ..queries.text import MARK_END, MARK_START
+from .attachments import attach, drop_unused
 from .connection import timed, transaction
 
 #: The columns of ``conversations`` that a Conversation fills by itself.
@@ -118,7 +119,8 @@ def link_parents(db: sqlite_utils.Database) -> int:
 
 
 def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Message) -> int:
-    """Store a message at the end of its conversation, with its references and tags.
+    """Store a message at the end of its conversation, with its references, tags and
+    attachments (those that bring their bytes).
 
     A message whose ``source_id`` is already in the conversation is updated in its place.
     The conversation's ``started_at``, ``ended_at`` and ``model`` follow.
@@ -154,6 +156,8 @@ def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Mes
             _link(db, row_id, ref)
         for tag in message.tags:
             _tag(db, "message", row_id, tag)
+        for attachment in message.attachments:
+            attach(db, row_id, attachment)
         follow_message(db, conversation_id, message.ts, message.ts, message.model)
     return row_id
 
@@ -299,6 +303,7 @@ def delete_conversation(db: sqlite_utils.Database, conversation_id: int) -> int:
         db.execute("delete from conversations where id = ?", [conversation_id])
         gone = before - db.table("conversations").count
         _drop_unused_tags(db)
+        drop_unused(db)
         facts["rows"] = gone
     return gone
 

@@ -1,25 +1,17 @@
-"""Claude Code's transcripts: what each fixture yields, item by item.
-
-The fixtures are written by hand. What they yield is kept beside them in ``golden/``; look
-at the difference before you keep a new one::
-
-    GLIN_WRITE_GOLDEN=1 python -m pytest tests/importers/test_claude_code.py
-"""
+"""Claude Code's transcripts: how they are told, paired, titled and counted. What each
+fixture yields as a whole is in test_golden.py."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlite_utils
 
-from glin_datasette.importers import importer_for
 from glin_datasette.importers.base import (
     Checkpoint,
     Item,
@@ -30,6 +22,7 @@ from glin_datasette.importers.base import (
     Usage,
 )
 from glin_datasette.importers.claude_code import ClaudeCode
+from glin_datasette.importers.walk import walk
 from glin_datasette.ingest import import_paths
 from glin_datasette.models import Conversation, Message
 from glin_datasette.storage import get_db, query_conversations
@@ -56,48 +49,11 @@ def conversations(path: Path) -> dict[str, Conversation]:
     return {item.source_id: item for item in read(path) if isinstance(item, Conversation)}
 
 
-def as_json(items: list[Item]) -> list[dict[str, Any]]:
-    """Items without the fields that say nothing, and without the importer's own state."""
-    found = []
-    for item in items:
-        facts = {"item": type(item).__name__, **asdict(item)}
-        facts.pop("state", None)
-        if isinstance(item, Said):
-            facts["message"] = _told(facts["message"])
-        found.append(json.loads(json.dumps(_told(facts))))
-    return found
-
-
-def _told(facts: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in facts.items() if v not in (None, (), False)}
-
-
 def found_in(folder: Path) -> list[Path]:
     errors: list[OSError] = []
-    files = list(ClaudeCode().find(folder, errors.append))
+    files = list(walk(folder, ClaudeCode().matches, errors.append))
     assert errors == []
     return files
-
-
-def fixtures() -> list[str]:
-    root = FIXTURES / "projects"
-    return [path.relative_to(root).as_posix() for path in found_in(root)]
-
-
-@pytest.mark.parametrize("name", fixtures())
-def test_golden(name: str) -> None:
-    golden = (FIXTURES / "golden" / name).with_suffix(".json")
-    found = as_json(read(FIXTURES / "projects" / name))
-    if os.environ.get("GLIN_WRITE_GOLDEN"):
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    assert found == json.loads(golden.read_text("utf-8"))
-
-
-def test_every_golden_has_its_fixture() -> None:
-    root = FIXTURES / "golden"
-    there = {p.relative_to(root).with_suffix(".jsonl").as_posix() for p in root.rglob("*.json")}
-    assert there == set(fixtures())
 
 
 # --- finding and telling ---------------------------------------------------------------
@@ -122,13 +78,6 @@ def test_find_follows_links_and_ends(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in found_in(tmp_path)]
     assert found == ["a/s.jsonl", "a/s/subagents/agent-1.jsonl"]
-
-
-@pytest.mark.parametrize("name", fixtures())
-def test_fixtures_are_known_for_what_they_are(name: str) -> None:
-    importer = importer_for(FIXTURES / "projects" / name)
-    assert importer is not None
-    assert importer.name == "claude-code"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from glin_datasette.storage import (
 
 def test_first_use_makes_a_private_archive_in_the_default_place(data_dir: Path) -> None:
     with get_db() as db:
-        assert version(db) == newest_version() == 1
+        assert version(db) == newest_version() == 2
         assert pending(db) == []
         assert db.execute("pragma journal_mode").fetchone()[0] == "wal"
         assert db.execute("pragma foreign_keys").fetchone()[0] == 1

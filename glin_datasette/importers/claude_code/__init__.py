@@ -27,9 +27,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..base import Checkpoint, Item, Skipped
+from ..base import Checkpoint, Importer, Item, Skipped
 from ..jsonl import BadLine, decode, read_lines
-from ..walk import OnError, walk
 from .kinds import KNOWN
 from .reader import SOURCE, Reader
 from .state import State
@@ -43,11 +42,12 @@ _SCALARS = re.compile(rb'\{(?:"\w+"\s*+:\s*+(?:null|true|false|[\d.]++|"[^"\\]*+
 _CUT_LINE = re.compile(rb'"(?:parentUuid|sessionId)"\s*:\s*(?:null|"[0-9a-f-]{36}")')
 
 
-class ClaudeCode:
+class ClaudeCode(Importer):
     """Importer of Claude Code's transcripts."""
 
     name = SOURCE
     title = "Claude Code"
+    source = SOURCE
 
     def places(self) -> Sequence[Path]:
         """``$CLAUDE_CONFIG_DIR/projects`` if that is set, else the two usual folders."""
@@ -56,9 +56,9 @@ class ClaudeCode:
         home = Path.home()
         return [home / ".claude" / "projects", home / ".config" / "claude" / "projects"]
 
-    def find(self, folder: Path, on_error: OnError) -> Iterator[Path]:
-        """Every ``*.jsonl`` below ``folder``."""
-        return walk(folder, ".jsonl", on_error)
+    def matches(self, path: Path) -> bool:
+        """Every ``*.jsonl``."""
+        return path.suffix == ".jsonl"
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Claude Code."""

@@ -22,7 +22,8 @@ from ..refs import (
     unique,
     urls,
 )
-from ..text import digest, identifier, normalise_time, one_line, string
+from ..repository import repository_of
+from ..text import count, digest, identifier, normalise_time, one_line, string
 from .blocks import Block, Strange, read_blocks
 from .forks import original
 from .kinds import QUIET
@@ -37,7 +38,7 @@ from .state import (
     Titled,
     remember,
 )
-from .tokens import count, model_of, reply_of
+from .tokens import model_of, reply_of
 
 __all__ = ["SOURCE", "Reader"]
 
@@ -57,7 +58,6 @@ class Reader:
         self.path = path
         self.state = state
         self.seen: set[str | None] = set(state.recent)
-        self.tops: dict[str, str] = {}
         agent_file = path.name.startswith("agent-") or "subagents" in path.parts
         self.agent = path.stem.removeprefix("agent-") if agent_file else None
         self.session = self._session_by_name()
@@ -189,7 +189,7 @@ class Reader:
             if thread.relation == "subagent" and session:
                 thread.repo_root = session.repo_root
             if thread.repo_root is None and (cwd := string(record.get("cwd"))):
-                thread.repo_root = self._top(cwd)
+                thread.repo_root = repository_of(cwd)
         # Outside of a branch the client writes HEAD, which says little.
         if thread.git_branch in (None, "HEAD"):
             thread.git_branch = string(record.get("gitBranch")) or thread.git_branch
@@ -198,12 +198,6 @@ class Reader:
         thread.transport = string(record.get("entrypoint")) or thread.transport or "cli"
         if before != (thread.repo_root, thread.git_branch, thread.client, thread.transport):
             self.changed.add(thread.id)
-
-    def _top(self, cwd: str) -> str:
-        """The top of the git repository around ``cwd`` if both are on this machine."""
-        if cwd not in self.tops:
-            self.tops[cwd] = git_top(cwd) or cwd
-        return self.tops[cwd]
 
     def _said(self, thread: Thread, message: Message) -> Iterator[Item]:
         """A message, after what is new about its conversation."""
@@ -411,19 +405,6 @@ class Reader:
             refs=(url,),
         )
         yield from self._said(thread, message)
-
-
-def git_top(folder: str) -> str | None:
-    """The top of the git repository that holds ``folder``, if that is on this machine."""
-    here = Path(folder)
-    try:
-        if here.is_absolute() and here.is_dir():
-            for place in (here, *here.parents):
-                if (place / ".git").exists():
-                    return str(place)
-    except (OSError, ValueError):
-        pass
-    return None
 
 
 def _title(value: object) -> str | None:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..text import identifier, string
+from ..text import count, identifier, string
 from .state import REPLIES, Reply, State, remember
 
-__all__ = ["count", "model_of", "reply_of"]
+__all__ = ["model_of", "reply_of"]
 
-#: No reply has a larger count; a larger number is damage, and might not fit into SQLite.
-_MAX_TOKENS = 10**12
 _MAX_MODEL = 200
-
-
-def count(value: object) -> int | None:
-    """A plausible count; ``None`` for anything else."""
-    return value if type(value) is int and 0 <= value <= _MAX_TOKENS else None
 
 
 def model_of(record: dict[str, Any]) -> str | None:

@@ -1,0 +1,19 @@
+"""From transcript files into the archive: finds them, reads what is new, loads it.
+
+A file that did not change since the last time costs one ``stat``; one that grew is read
+from where it ended; one that was rewritten is read again, and its records are recognised
+by their ids. Each file is one transaction, together with the note how far it was read: an
+import that is killed has loaded whole files and goes on with the rest the next time.
+
+- :mod:`.finding`: which files there are, and whose
+- :mod:`.run`: one import; :mod:`.tally`: what it did
+- :mod:`.options`: what is made of the messages on their way
+"""
+
+from __future__ import annotations
+
+from .finding import Place, known_places, survey
+from .options import ImportOptions
+from .run import Progress, import_paths
+
+__all__ = ["ImportOptions", "Place", "Progress", "import_paths", "known_places", "survey"]

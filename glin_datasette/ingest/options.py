@@ -1,0 +1,90 @@
+"""What is made of the messages on their way from an importer into the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..credentials import Redactor
+from ..importers.base import Item, Said, Summary
+from ..models import Conversation, Message
+
+__all__ = ["ImportOptions", "Shaper"]
+
+#: Fewer characters would leave nothing to read between the mark and the ends.
+LEAST_TOOL_OUTPUT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How to import.
+
+    ``deleted``: bring back what was deleted from the archive; every file is read again.
+    ``attachments``: keep the bytes of images and documents; without it they are only noted.
+    ``tool_output``: the most characters of one tool's output, half of them from its
+    beginning and half from its end; ``None``: all. ``redact``: replace what looks like a
+    credential; ``None``: in those files that were imported so before. ``format``: the name
+    of the importer to use for named files, whatever they look like.
+    """
+
+    deleted: bool = False
+    attachments: bool = False
+    tool_output: int | None = None
+    redact: bool | None = None
+    format: str | None = None
+
+
+class Shaper:
+    """Applies the options to the items of one file. ``redacted`` counts replacements."""
+
+    def __init__(self, options: ImportOptions, *, redact: bool) -> None:
+        self._attachments = options.attachments
+        self._most = options.tool_output
+        self._redact: Redactor | None = Redactor() if redact else None
+        self.redacted = 0
+
+    def shape(self, items: Iterator[Item], *, exact: bool) -> Iterator[Item]:
+        """The items as they are to be stored. Of a copy of an archive, the attachments stay."""
+        for item in items:
+            if isinstance(item, Said):
+                message = item.message
+                if message.attachments and not (self._attachments or exact):
+                    message = replace(message, attachments=())
+                yield Said(item.conversation, self._message(message))
+                del message
+            elif self._redact and isinstance(item, Conversation | Summary) and item.title:
+                yield replace(item, title=self._clean(item.title))
+            else:
+                yield item
+            # A large one is not held while the next one is read.
+            del item
+
+    def _message(self, message: Message) -> Message:
+        if self._redact:
+            content = self._clean(message.content)
+            if content != message.content:
+                message = replace(message, content=content)
+            if message.refs:
+                kept = tuple(r for r in message.refs if self._redact(r.value)[1] == 0)
+                message = replace(message, refs=kept)
+        if self._most is not None and message.role == "tool":
+            message = replace(message, content=shorten(message.content, self._most))
+        return message
+
+    def _clean(self, text: str) -> str:
+        if self._redact is None:
+            return text
+        found, count = self._redact(text)
+        self.redacted += count
+        return found
+
+
+def shorten(text: str, most: int) -> str:
+    """The first and the last ``most / 2`` characters of ``text``, with a mark between them
+    that says how many are left out; all of it if that is no longer."""
+    half = max(most, 2) // 2
+    left_out = len(text) - 2 * half
+    mark = f"\n[… {left_out:,} characters left out …]\n"
+    if left_out <= len(mark):
+        return text
+    return f"{text[:half]}{mark}{text[-half:]}"

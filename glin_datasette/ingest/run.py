@@ -1,0 +1,279 @@
+"""One import: file by file, each in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from ..errors import UsageError
+from ..importers import importer_for, importer_named, importers
+from ..importers.base import (
+    Checkpoint,
+    File,
+    Importer,
+    Item,
+    Moved,
+    Said,
+    Skipped,
+    Summary,
+    Unknown,
+    Usage,
+)
+from ..models import Conversation, ImportReport
+from ..storage.connection import transaction
+from ..storage.import_files import ImportFile, find_import_file, record_import_file
+from ..storage.load import Loader, loading, set_summary, settle
+from .finding import find_transcripts, stamp
+from .options import ImportOptions, Shaper
+from .tally import MAX_PROBLEMS, Tally
+
+__all__ = ["Progress", "import_paths"]
+
+#: Called after each file with files done, files in all, and the file's path.
+Progress = Callable[[int, int, Path], None]
+
+_BLOCK = 1024 * 1024
+
+#: What travels with an importer's state, under names that none uses: its line number, and
+#: how the file was imported.
+_LINE = "#line"
+_ATTACHMENTS = "#attachments"
+_REDACTED = "#redacted"
+
+
+def import_paths(
+    db: sqlite_utils.Database,
+    paths: Sequence[Path] | None = None,
+    options: ImportOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import transcript files and folders; with ``None`` those in the known places.
+
+    What is damaged inside a file is skipped, counted and named in the report. So is what
+    cannot be read, and a named file that is of no known format: these errors come first
+    and have no line. Conversations that were deleted from the archive stay deleted, unless
+    ``options`` say otherwise.
+
+    :raises NotFound: if a path does not exist
+    :raises UsageError: if there is no such format
+    """
+    options = options or ImportOptions()
+    if options.format and importer_named(options.format) is None:
+        names = ", ".join(importer.name for importer in importers())
+        raise UsageError(f"no format {options.format!r}; there are {names}")
+    started = time.perf_counter()
+    tally = Tally()
+    found = find_transcripts(paths, tally)
+    named = frozenset(path.absolute() for path in paths or ())
+    run = _Run(db, tally, named, options)
+    for done, (path, importer) in enumerate(found, 1):
+        try:
+            run.import_file(path, importer)
+        except OSError as ex:
+            tally.files += 1
+            tally.unreadable(path, ex)
+        if progress:
+            progress(done, len(found), path)
+    run.settle_summaries()
+    settle(db, tally.messages)
+    return tally.report(time.perf_counter() - started)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one reading of a file said, beside what went into the archive."""
+
+    end: Checkpoint
+    skipped: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    problems: list[Skipped] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
+
+    @property
+    def torn(self) -> bool:
+        """Whether the last line is still being written: it will be read again."""
+        return bool(self.problems) and (self.problems[-1].line or 0) > self.end.line > 0
+
+    @property
+    def last_error(self) -> str | None:
+        if not self.problems:
+            return None
+        last = self.problems[-1]
+        return f"line {last.line}: {last.error}" if last.line else last.error
+
+
+@dataclass(slots=True)
+class _Run:
+    """One import: the archive, and what it is about."""
+
+    db: sqlite_utils.Database
+    tally: Tally
+    #: The paths that were asked for, as against those found in folders.
+    named: frozenset[Path]
+    options: ImportOptions
+    #: (source, summary) of conversations that no file so far has held.
+    summaries: list[tuple[str, Summary]] = field(default_factory=list)
+
+    def import_file(self, path: Path, importer: Importer | None) -> None:
+        """Import what is new in a file, in one transaction.
+
+        :raises OSError: if it cannot be read
+        """
+        known = find_import_file(self.db, str(path))
+        before = importer_named(known.format) if known else None
+        size, mtime_ns = stamp(path, before)
+        if before and before.restores:
+            known = None  # It brings back what was deleted since it was read.
+        elif known and self._asks_for_more(known.state):
+            known = replace(known, size=-1, offset=0, digest="", state=_kept(known.state))
+        if known and (known.size, known.mtime_ns) == (size, mtime_ns):
+            self.tally.files += 1
+            self.tally.unchanged += 1
+            return
+        importer = self._importer(path, importer)
+        if importer is None:
+            # In a folder, other files are none of our business; a file that was named is.
+            if path in self.named and size:
+                self.tally.files += 1
+                self.tally.failure(path, "is of no known format")
+            return
+        if importer is not before:
+            size, mtime_ns = stamp(path, importer)
+        start = _resume(path, known, importer) if known else Checkpoint()
+        redact = self.options.redact
+        if redact is None:
+            redact = bool(known and known.state.get(_REDACTED))
+        shaper = Shaper(self.options, redact=redact)
+        bring_back = self.options.deleted or importer.restores
+        with loading(self.db, importer.source, exact=importer.exact, bring_back=bring_back) as load:
+            items = shaper.shape(importer.read(path, start), exact=importer.exact)
+            reading = _feed(load, items, start)
+            later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
+            went_on = known if start.offset else None
+            record_import_file(
+                self.db,
+                ImportFile(
+                    path=str(path),
+                    format=importer.name,
+                    size=size,
+                    mtime_ns=mtime_ns,
+                    offset=reading.end.offset,
+                    digest=_fingerprint(path, reading.end.offset),
+                    state=self._state(reading.end, redact),
+                    skipped=(went_on.skipped if went_on else 0) + reading.skipped - reading.torn,
+                    last_error=reading.last_error or (went_on.last_error if went_on else None),
+                ),
+            )
+        if importer.source is not None:
+            self.summaries += [(importer.source, summary) for summary in later]
+        self._count(path, load, reading, shaper)
+
+    def _importer(self, path: Path, importer: Importer | None) -> Importer | None:
+        if self.options.format and path in self.named:
+            return importer_named(self.options.format)
+        return importer or importer_for(path)
+
+    def _asks_for_more(self, state: Mapping[str, Any]) -> bool:
+        """Whether a file has to be read again, though it did not change."""
+        options = self.options
+        return (
+            options.deleted
+            or (options.attachments and not state.get(_ATTACHMENTS))
+            or (options.redact is not None and options.redact != bool(state.get(_REDACTED)))
+        )
+
+    def _state(self, end: Checkpoint, redact: bool) -> dict[str, Any]:
+        state: dict[str, Any] = {_LINE: end.line, **end.state}
+        if self.options.attachments:
+            state[_ATTACHMENTS] = True
+        if redact:
+            state[_REDACTED] = True
+        return state
+
+    def _count(self, path: Path, load: Loader, reading: _Reading, shaper: Shaper) -> None:
+        tally = self.tally
+        tally.files += 1
+        tally.conversations += load.conversations
+        tally.messages += load.messages
+        tally.skipped += reading.skipped + reading.unknown.total()
+        tally.redacted += shaper.redacted
+        tally.unknown.update(reading.unknown)
+        tally.damage(path, reading.problems)
+
+    def settle_summaries(self) -> None:
+        """Title the conversations that other files than their own had a summary of."""
+        if self.summaries:
+            with transaction(self.db):
+                for source, summary in self.summaries:
+                    set_summary(self.db, source, summary.leaf, summary.title)
+
+
+def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
+    """Put what an importer yields into the archive."""
+    reading = _Reading(start)
+    for item in items:
+        match item:
+            case Said():
+                load.message(item.conversation, item.message)
+            case Conversation():
+                load.conversation(item)
+            case Usage():
+                load.usage(
+                    item.conversation,
+                    item.message,
+                    item.token_in,
+                    item.token_out,
+                    item.token_cached,
+                )
+            case Moved():
+                load.moved(item.conversation, item.messages)
+            case File():
+                load.file(item.attachment)
+            case Summary():
+                reading.summaries.append(item)
+            case Skipped():
+                reading.skipped += 1
+                if len(reading.problems) < MAX_PROBLEMS:
+                    reading.problems.append(item)
+            case Unknown():
+                reading.unknown[item.kind] += 1
+            case Checkpoint():
+                reading.end = item
+        # A large one is not held while the next one is read.
+        del item
+    return reading
+
+
+def _kept(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a file that is to be read from its beginning: how it was imported."""
+    return {name: value for name, value in state.items() if name in (_ATTACHMENTS, _REDACTED)}
+
+
+def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:
+    """Where to go on reading: behind what was read, if that is still what it was."""
+    if (
+        known.format != importer.name
+        or path.stat().st_size < known.offset
+        or _fingerprint(path, known.offset) != known.digest
+    ):
+        return Checkpoint()
+    state = {name: value for name, value in known.state.items() if not name.startswith("#")}
+    return Checkpoint(offset=known.offset, line=known.state.get(_LINE, 0), state=state)
+
+
+def _fingerprint(path: Path, offset: int) -> str:
+    """A digest of a file up to ``offset``: what was read, if nobody rewrote it."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while offset > 0 and (block := file.read(min(_BLOCK, offset))):
+            digest.update(block)
+            offset -= len(block)
+    return digest.hexdigest()
