@@ -32,6 +32,7 @@ _API = {
     "glin_datasette.ingest": "Importing",
     "glin_datasette.render": "Rendering",
     "glin_datasette.export": "Exporting",
+    "glin_datasette.credentials": "Credentials",
     "glin_datasette.models": "Values and reports",
     "glin_datasette.errors": "Errors",
     "glin_datasette.paths": "Places",

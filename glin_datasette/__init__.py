@@ -18,6 +18,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .credentials import scan_secrets
     from .errors import (
         ArchiveBusy,
         ArchiveError,
@@ -46,11 +47,14 @@ if TYPE_CHECKING:
         Ref,
         RestoreReport,
         SearchResult,
+        SecretFound,
+        SecretsReport,
         Stats,
         TagCount,
     )
     from .storage import (
         MigrationReport,
+        attachment_data,
         backup_db,
         check,
         delete_conversation,
@@ -101,10 +105,13 @@ __all__ = [
     "Ref",
     "RestoreReport",
     "SearchResult",
+    "SecretFound",
+    "SecretsReport",
     "Stats",
     "TagCount",
     "UsageError",
     "__version__",
+    "attachment_data",
     "backup_db",
     "check",
     "delete_conversation",
@@ -123,6 +130,7 @@ __all__ = [
     "query_conversations",
     "query_messages",
     "restore_db",
+    "scan_secrets",
     "stats",
     "tag_conversation",
     "tag_message",
@@ -133,7 +141,7 @@ __all__ = [
 ]
 
 #: The cheap ones first: a program that only catches errors loads no database library.
-_HOMES = ("errors", "models", "storage", "ingest", "export")
+_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials")
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,7 @@ into an empty archive it gives an equal one, but for the integer ids.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import tempfile
@@ -19,13 +20,13 @@ import sqlite_utils
 
 from .dates import utc_now
 from .errors import ExportFailed
+from .generated_ids import GeneratedIds
 from .importers.glin import FORMAT, VERSION
-from .models import Conversation, Message
+from .models import Attachment, Conversation, Message
 from .render import conversation_json, message_json
-from .storage import iter_messages
-from .storage.generated_ids import GeneratedIds
+from .storage import attachment_data, iter_messages
 
-__all__ = ["export_lines", "render_jsonl", "write_export"]
+__all__ = ["export_lines", "write_export"]
 
 #: Integer ids mean nothing in another archive, and the order of the lines is the position.
 _LOCAL = ("id", "parent_id", "conversation_id", "position")
@@ -33,17 +34,26 @@ _LOCAL = ("id", "parent_id", "conversation_id", "position")
 
 def export_lines(db: sqlite_utils.Database, conversations: Iterable[Conversation]) -> Iterator[str]:
     """The export of these stored conversations, one line with its newline at a time."""
-    yield _header()
+    yield _line({"type": FORMAT, "version": VERSION, "exported_at": utc_now()})
+    written: set[str] = set()
     for conversation in conversations:
         if conversation.id is None:
             raise ValueError("only a stored conversation can be exported")
-        yield from _lines(conversation, iter_messages(db, conversation.id))
-
-
-def render_jsonl(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
-    """The export of one conversation, one line with its newline at a time."""
-    yield _header()
-    yield from _lines(conversation, messages)
+        yield _line({"type": "conversation"} | _portable(conversation_json(conversation)))
+        owner = {
+            "type": "message",
+            "conversation": [conversation.source, conversation.source_id],
+        }
+        ids = GeneratedIds()
+        for message in iter_messages(db, conversation.id):
+            if message.source_id is None:
+                generated = ids.next(message.role, message.kind, message.ts, message.content)
+                message = replace(message, source_id=generated)
+            for attachment in message.attachments:
+                if attachment.sha256 and attachment.sha256 not in written:
+                    written.add(attachment.sha256)
+                    yield _line(_file(db, attachment, attachment.sha256))
+            yield _line(owner | _portable(_message(message)))
 
 
 def write_export(lines: Iterable[str], target: Path) -> None:
@@ -82,22 +92,19 @@ def _failed(target: Path, ex: OSError) -> ExportFailed:
     )
 
 
-def _header() -> str:
-    return _line({"type": FORMAT, "version": VERSION, "exported_at": utc_now()})
-
-
-def _lines(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
-    yield _line({"type": "conversation"} | _portable(conversation_json(conversation)))
-    owner = {
-        "type": "message",
-        "conversation": [conversation.source, conversation.source_id],
+def _file(db: sqlite_utils.Database, attachment: Attachment, sha256: str) -> dict[str, Any]:
+    return {
+        "type": "attachment",
+        "sha256": sha256,
+        "media_type": attachment.media_type,
+        "data": base64.b64encode(attachment_data(db, sha256)).decode("ascii"),
     }
-    ids = GeneratedIds()
-    for message in messages:
-        if message.source_id is None:
-            generated = ids.next(message.role, message.kind, message.ts, message.content)
-            message = replace(message, source_id=generated)
-        yield _line(owner | _portable(message_json(message)))
+
+
+def _message(message: Message) -> dict[str, Any]:
+    data = message_json(message)
+    data["attachments"] = [_portable(each) for each in data["attachments"]]
+    return data
 
 
 def _portable(data: dict[str, Any]) -> dict[str, Any]:

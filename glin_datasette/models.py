@@ -31,6 +31,9 @@ __all__ = [
     "RestoreReport",
     "Role",
     "SearchResult",
+    "SecretFound",
+    "SecretPlace",
+    "SecretsReport",
     "Stats",
     "Status",
     "TagCount",
@@ -43,6 +46,7 @@ RefType = Literal["file", "commit", "url"]
 Relation = Literal["subagent", "fork", "branch"]
 TitleFrom = Literal["prompt", "summary", "generated", "custom"]
 Status = Literal["ok", "warn", "fail"]
+SecretPlace = Literal["message", "reference", "title", "notes"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -339,3 +343,34 @@ class HealthReport:
     last_backup_age: float | None
     checked_at: str
     ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFound:
+    """Where in an archive something looks like a credential; never the credential itself.
+
+    ``count`` are of this ``kind`` in this place. ``message_id`` and ``role`` are ``None``
+    for the title and the notes of a conversation. Credentials in ``title`` are redacted.
+    """
+
+    kind: str
+    place: SecretPlace
+    count: int
+    conversation_id: int
+    message_id: int | None
+    title: str | None
+    role: str | None
+    ts: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsReport:
+    """What looks like a credential in an archive: ``total`` of them in so many messages,
+    by kind, and where they are. ``more`` counts the places that ``found`` leaves out."""
+
+    total: int
+    by_kind: dict[str, int]
+    found: tuple[SecretFound, ...]
+    more: int
+    messages: int
+    seconds: float

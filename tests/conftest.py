@@ -35,11 +35,28 @@ with warnings.catch_warnings():
     gc.collect()
 
 
+#: Variables that say where the tools of whoever runs the tests keep their data.
+_OF_THE_USER = (
+    "APPDATA",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "GEMINI_CLI_HOME",
+    "COLUMNS",
+    "COPILOT_HOME",
+    "LLM_USER_PATH",
+    "LOCALAPPDATA",
+    "PI_CODING_AGENT_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+)
+
+
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """``$GLIN_DATA_DIR``, where the default archive of this test will be."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COLUMNS", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in _OF_THE_USER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     folder = home / "glin"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import os
+import plistlib
 import re
 import shutil
 import socket
@@ -19,6 +22,7 @@ import pytest
 import glin_datasette
 from glin_datasette import queries, storage
 from glin_datasette.cli import main
+from glin_datasette.importers.messages.columns import COLUMNS, REQUIRED
 from glin_datasette.storage import get_db
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -304,6 +308,26 @@ def test_the_readme_scripts_run(
     assert out
 
 
+@pytest.mark.parametrize("script", code_blocks(read("docs/importers.md"), "sh"))
+def test_the_scripts_that_write_messages_run(
+    script: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    out = run_script(script, environment, tmp_path)
+    assert "Imported 1 conversation and 2 messages from 1 file" in out
+    # Nothing is different when they run again.
+    again = run_script(script.splitlines()[-1], environment, tmp_path)
+    assert "Imported 0 conversations and 0 messages" in again
+
+
+def test_every_column_of_messages_is_documented() -> None:
+    table = re.search(r"^\| column .*?\n\n", read("docs/importers.md"), re.MULTILINE | re.DOTALL)
+    assert table
+    rows = [line.split("|") for line in table[0].strip().splitlines()[2:]]
+    told = [name for cells in rows for name in re.findall(r"`(\w+)`", cells[1])]
+    assert sorted(told) == sorted(COLUMNS)
+    assert tuple(re.findall(r"\w+", c[1])[0] for c in rows if "required" in c[2]) == REQUIRED
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
 def test_the_python_examples_run(page: str, environment: dict[str, str], tmp_path: Path) -> None:
     example = code_blocks(read(page), "python")[0]
@@ -321,3 +345,22 @@ def test_the_screenshots_are_pictures() -> None:
 def test_the_changelog_names_this_version_or_what_comes() -> None:
     headings = re.findall(r"^## (.+)$", read("CHANGELOG.md"), re.MULTILINE)
     assert headings[0] == "Unreleased" or glin_datasette.__version__ in headings[0]
+
+
+def test_the_ways_to_start_at_login_are_well_formed() -> None:
+    text = read("docs/watching.md")
+    unit = configparser.ConfigParser(interpolation=None)
+    (ini,) = code_blocks(text, "ini")
+    unit.read_string(ini)
+    assert unit["Service"]["ExecStart"].endswith("glin-datasette import --watch")
+    (xml,) = code_blocks(text, "xml")
+    agent = plistlib.loads(xml.encode())
+    assert agent["ProgramArguments"][1:] == ["import", "--watch"]
+
+
+def test_the_session_end_hook_imports(environment: dict[str, str], tmp_path: Path) -> None:
+    (hooks,) = code_blocks(read("docs/watching.md"), "json")
+    (entry,) = json.loads(hooks)["hooks"]["SessionEnd"]
+    (hook,) = entry["hooks"]
+    assert hook["type"] == "command"
+    assert run_script(hook["command"], environment, tmp_path).startswith("Imported ")

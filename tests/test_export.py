@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import stat
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import ExportFailed
-from glin_datasette.export import export_lines, render_jsonl, write_export
+from glin_datasette.export import export_lines, write_export
 from glin_datasette.importers.base import Checkpoint, Said
 from glin_datasette.importers.glin import GlinImporter
 from glin_datasette.ingest import import_paths
@@ -26,6 +27,7 @@ from glin_datasette.models import (
     KINDS,
     RELATIONS,
     ROLES,
+    Attachment,
     Conversation,
     ImportReport,
     Message,
@@ -33,6 +35,7 @@ from glin_datasette.models import (
     TitleFrom,
 )
 from glin_datasette.storage import (
+    attachment_data,
     delete_conversation,
     get_db,
     insert_conversation,
@@ -50,6 +53,13 @@ TIMES = st.none() | st.sampled_from(
     ["2026-02-11T05:53:33.335Z", "2026-02-11T05:53:33.336Z", "2025-01-01T00:00:00.000Z"]
 )
 TAGS = st.lists(TEXT.filter(lambda text: text.strip("\x00 ").strip() != ""), max_size=2).map(tuple)
+ATTACHMENTS = st.builds(
+    Attachment,
+    media_type=st.sampled_from(["image/png", "text/plain"]),
+    name=MAYBE,
+    # Few, so that several messages have the same file.
+    data=st.sampled_from([b"\x89PNG", b"words", b"\0", "d29yZHM="]),
+)
 COUNTS = st.none() | st.integers(-(2**63), 2**63 - 1)
 MESSAGES = st.builds(
     Message,
@@ -71,6 +81,7 @@ MESSAGES = st.builds(
         max_size=2,
     ).map(tuple),
     tags=TAGS,
+    attachments=st.lists(ATTACHMENTS, max_size=2).map(tuple),
 )
 CONVERSATIONS = st.builds(
     Conversation,
@@ -113,6 +124,10 @@ def everything(db: sqlite_utils.Database) -> list[tuple[object, ...]]:
         "(select group_concat(ref_type || ' ' || ref_value, char(10)) from (select * from"
         " message_refs where message_id = messages.id order by ref_type, ref_value))"
     )
+    attachments = (
+        "(select group_concat(sha256 || ' ' || coalesce(name, '-'), char(10)) from (select * from"
+        " message_attachments where message_id = messages.id order by sha256))"
+    )
     found: list[tuple[object, ...]] = []
     for table, ids, extra in (
         (
@@ -129,8 +144,10 @@ def everything(db: sqlite_utils.Database) -> list[tuple[object, ...]]:
                 owner.format("conversation_id"),
                 tags.format("message"),
                 refs,
+                attachments,
             ],
         ),
+        ("attachments", (), []),
     ):
         columns = [name for name in db.table(table).columns_dict if name not in ids]
         sql = f"select {', '.join([*columns, *extra])} from {table}"
@@ -218,6 +235,43 @@ def test_an_archive_recognises_its_own_export(db: sqlite_utils.Database, tmp_pat
     assert everything(db) == before
 
 
+def test_a_file_is_written_once_before_whoever_has_it(
+    db: sqlite_utils.Database, other: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    image = Attachment(media_type="image/png", name="chart.png", data=b"\x89PNG")
+    said = [Message(role="user", content=name, attachments=(image,)) for name in "ab"]
+    fill(db, [(Conversation(source="x", source_id=name), said) for name in "12"])
+    lines = export(db)
+    kinds = [json.loads(line)["type"] for line in lines]
+    assert kinds == [
+        "glin-export", "conversation", "attachment", "message", "message",
+        "conversation", "message", "message",
+    ]  # fmt: skip
+    import_lines(other, lines, tmp_path)
+    assert everything(other) == everything(db)
+    (kept,) = query_messages(other)[0].attachments
+    assert kept.sha256 == hashlib.sha256(b"\x89PNG").hexdigest()
+    assert attachment_data(other, kept.sha256) == b"\x89PNG"
+
+
+def test_an_attachment_without_its_file_is_left_out(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    line = json.loads(LINES[2]) | {"attachments": [{"media_type": "a/b", "sha256": "0" * 64}]}
+    report = import_lines(db, [*LINES[:2], json.dumps(line) + "\n"], tmp_path)
+    assert (report.messages, report.skipped) == (1, 0)
+    assert query_messages(db)[0].attachments == ()
+
+
+def test_an_export_that_ends_before_the_message_goes_on_with_its_file(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    import_lines(db, ATTACHED[:3], tmp_path)
+    import_lines(db, ATTACHED, tmp_path)
+    [message, *_] = query_messages(db)[::-1]
+    assert [each.name for each in message.attachments] == ["chart.png"]
+
+
 def test_a_conversation_without_messages_is_copied_too(
     db: sqlite_utils.Database, other: sqlite_utils.Database, tmp_path: Path
 ) -> None:
@@ -253,6 +307,8 @@ def test_what_was_imported_can_be_searched(db: sqlite_utils.Database) -> None:
 
 
 LINES = SMALL.read_text("utf-8").splitlines(keepends=True)
+ATTACHED = SMALL.with_name("attached.jsonl").read_text("utf-8").splitlines(keepends=True)
+FILE = {"type": "attachment", "media_type": "a/b", "sha256": "0" * 64, "data": "eA=="}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +316,7 @@ LINES = SMALL.read_text("utf-8").splitlines(keepends=True)
     [
         (2, {"source": None}, "source: missing"),
         (2, {"title": 5}, "title: not a text"),
-        (2, {"relation": "twin"}, "relation: 'twin' is none of subagent, fork"),
+        (2, {"relation": "twin"}, "relation: 'twin' is none of subagent, fork, branch"),
         (2, {"tags": "bug"}, "tags: not a list"),
         (2, {"tags": [" "]}, "tags: one is not a text, or has no letters"),
         (3, {"conversation": "3f2a"}, "conversation: not a pair of source and source_id"),
@@ -273,6 +329,13 @@ LINES = SMALL.read_text("utf-8").splitlines(keepends=True)
         (4, {"refs": [1]}, "refs: one is not an object"),
         (4, {"refs": [{"type": "file"}]}, "value: missing"),
         (4, {"refs": [{"type": "x", "value": "y"}]}, "type: 'x' is none of file, commit, url"),
+        (4, {"attachments": [1]}, "attachments: one is not an object"),
+        (4, {"attachments": [{"media_type": "a/b"}]}, "sha256: missing"),
+        (4, {"attachments": [{"sha256": "0"}]}, "media_type: missing"),
+        (4, FILE, "sha256: not that of the data"),
+        (4, FILE | {"data": "ä"}, "data: not base64"),
+        (4, FILE | {"data": "x"}, "data: not base64"),
+        (4, FILE | {"data": None}, "data: missing"),
     ],
 )
 def test_a_damaged_line_is_skipped_and_told(
@@ -339,26 +402,37 @@ def test_other_files_are_not_taken_for_exports(head: bytes) -> None:
     assert GlinImporter().identify(Path("x"), SMALL.read_bytes())
 
 
-def test_an_export_holds_every_field_that_the_format_describes(root: Path) -> None:
+def test_an_export_holds_every_field_that_the_format_describes(
+    db: sqlite_utils.Database, root: Path
+) -> None:
     text = (root / "docs" / "formats.md").read_text("utf-8")
+    moment = "2026-02-11T05:53:33.335Z"
+    others = ("id", "parent_id", "tags", "relation", "started_at", "ended_at")
     full = Conversation(
-        **{f.name: f.name for f in fields(Conversation) if f.name not in ("tags", "relation")},  # type: ignore[arg-type]
+        **{f.name: f.name for f in fields(Conversation) if f.name not in others},  # type: ignore[arg-type]
         tags=("t",),
         relation="fork",
+        started_at=moment,
+        ended_at=moment,
     )
     message = Message(
-        role="tool", kind="tool_result", content="c", ts="t", model="m", token_in=1, token_out=2,
-        token_cached=3, tool_name="n", tool_call_id="i", is_error=True, source_id="s",
-        refs=(Ref("file", "f"),), tags=("t",),
+        role="tool", kind="tool_result", content="c", ts=moment, model="m", token_in=1,
+        token_out=2, token_cached=3, tool_name="n", tool_call_id="i", is_error=True,
+        source_id="s", refs=(Ref("file", "f"),), tags=("t",),
+        attachments=(Attachment(media_type="image/png", name="n", data=b"x"),),
     )  # fmt: skip
+    insert_message(db, insert_conversation(db, full), message)
     for line, section in zip(
-        render_jsonl(full, [message]),
+        export(db),
         re.findall(r"^\| field .*?(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL),
         strict=True,
     ):
         told = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, re.MULTILINE)
         names = {name for cell in told for name in re.findall(r"\w+", cell)}
         assert set(json.loads(line)) == names
+        told = re.findall(r"`attachments`.*?`{(.*)}`", section)
+        inner = [set(re.findall(r'"(\w+)"', each)) for each in told]
+        assert inner == [set(each) for each in json.loads(line).get("attachments", ())]
 
 
 def test_the_example_in_the_docs_is_a_real_export(root: Path) -> None:

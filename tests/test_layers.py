@@ -20,8 +20,9 @@ from glin_datasette import paths
 PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
-BELOW_IMPORTERS = {"models", "errors", "dates"}
-BELOW_SEARCH = BASE | {"dates", "storage", "queries"}
+BELOW_RENDER = {"models", "errors", "dates"}
+BELOW_IMPORTERS = BELOW_RENDER | {"generated_ids"}
+BELOW_SEARCH = BASE | {"dates", "generated_ids", "storage", "queries"}
 BELOW_TOP = BELOW_SEARCH | {
     "dates",
     "language",
@@ -40,11 +41,12 @@ MAY_IMPORT = {
     "paths": set(),
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors", "dates"},
-    "storage": BASE | {"dates", "queries"},
+    "storage": BASE | {"dates", "generated_ids", "queries"},
     "dates": {"errors"},
+    "generated_ids": set(),
     "language": {"dates", "errors", "models"},
     "search": BELOW_SEARCH | {"language"},
-    "render": BELOW_IMPORTERS,
+    "render": BELOW_RENDER,
     "credentials": BELOW_SEARCH,
     "ingest": BELOW_SEARCH | {"importers", "credentials"},
     "export": BELOW_SEARCH | {"importers", "render"},
@@ -69,6 +71,7 @@ MAY_USE = {
     "importers": set(),
     "queries": set(),
     "dates": set(),
+    "generated_ids": set(),
     "language": set(),
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},

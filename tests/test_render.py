@@ -301,7 +301,7 @@ def test_json_has_the_documented_fields_in_order() -> None:
     assert list(document["messages"][0]) == [
         "role", "kind", "content", "id", "conversation_id", "position", "ts", "model", "token_in",
         "token_out", "token_cached", "tool_name", "tool_call_id", "is_error", "source_id", "refs",
-        "tags",
+        "tags", "attachments",
     ]  # fmt: skip
     assert document["messages"][0]["refs"] == [{"type": "file", "value": "a.py"}]
 

@@ -25,6 +25,8 @@ from glin_datasette.models import Message
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 _NOT_TRANSCRIPTS = {".meta.json"}
+#: Formats that no file tells: all files in their folder are of them.
+_TOLD = {"messages"}
 
 
 def lay_out(format_name: str, folder: Path) -> Path:
@@ -50,6 +52,9 @@ def transcripts(importer: Importer, folder: Path) -> list[Path]:
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         if any(path.name.endswith(ending) for ending in _NOT_TRANSCRIPTS):
+            continue
+        if importer.name in _TOLD and importer.name == folder.name:
+            found.append(path)
             continue
         with path.open("rb") as file:
             if importer.identify(path, file.read(64 * 1024)):

@@ -12,6 +12,7 @@ from ..storage import check_file
 from .archive import archive_path, open_archive
 from .command import JSON, command
 from .output import echo_json, plural, size
+from .secrets import tell_secrets
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -20,20 +21,36 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
     "check",
     "glin-datasette check",
     "glin-datasette check --deep --json",
-    statuses="0 healthy, warnings included; 1 damage found, or the check failed; 2 wrong usage.",
+    "glin-datasette check --secrets",
+    statuses="0 healthy, warnings included; 1 damage found, or with --secrets a credential, or "
+    "the check failed; 2 wrong usage.",
 )
 @click.option("--deep", is_flag=True, help="Read everything: pages, links, the search index.")
+@click.option("--secrets", is_flag=True, help="Only look for what looks like a credential.")
 @JSON
-def check(deep: bool, as_json: bool) -> None:
+def check(deep: bool, secrets: bool, as_json: bool) -> None:
     """Check the archive's health. Changes nothing.
 
     With --json: status (ok, warn, fail), path, schema_version, sqlite_version, checks
     (name, status, detail, ms), counts, sizes (bytes), last_backup_age (seconds),
     checked_at and ms.
+
+    With --secrets it is told where in messages, titles and notes something looks like a
+    credential, and of what kind it is; it is never shown itself.
+
+    With --secrets --json: path, total, by_kind (kinds and their number), found (kind,
+    place: message, reference, title or notes; count, conversation_id, message_id, title,
+    role, ts), more (places beyond the first 1,000), messages and seconds.
     """
+    if secrets and deep:
+        raise click.UsageError("--secrets reads everything anyway; leave --deep out")
     path = archive_path()
     if not path.exists():
         open_archive()
+    if secrets:
+        if tell_secrets(path, as_json=as_json).total:
+            click.get_current_context().exit(1)
+        return
     report = check_file(path, deep=deep)
     if as_json:
         echo_json(dataclasses.asdict(report))

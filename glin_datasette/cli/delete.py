@@ -23,7 +23,8 @@ from .output import plural
 def delete(ids: tuple[str, ...], yes: bool) -> None:
     """Delete conversations.
 
-    Their messages go with them, and the subagent runs and forks that belong to them.
+    Their messages go with them, and the subagent runs, forks and branches that belong
+    to them.
 
     They stay deleted when their transcripts are imported again, unless that is asked for
     with 'import --deleted'. A backup that was made before still holds them.

@@ -19,9 +19,11 @@ __all__ = ["cut", "echo_json", "echo_pieces", "plural", "short_time", "size", "t
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
 
-def echo_json(document: object) -> None:
-    """Print one JSON document, in UTF-8 whatever the terminal's encoding is."""
-    echo_pieces([json.dumps(document, ensure_ascii=False, indent=2), "\n"])
+def echo_json(document: object, *, compact: bool = False) -> None:
+    """Print one JSON document, in UTF-8 whatever the terminal's encoding is; ``compact``
+    puts it on one line."""
+    indent = None if compact else 2
+    echo_pieces([json.dumps(document, ensure_ascii=False, indent=indent), "\n"])
 
 
 def echo_pieces(pieces: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..export import render_jsonl
+from ..export import export_lines
 from ..render import render_html, render_json, render_markdown
 from ..storage import find_conversation, iter_messages
 from .archive import open_archive
@@ -40,7 +40,7 @@ def show(conversation: str, format_: str, full: bool, as_json: bool) -> None:
     if as_json or format_ == "json":
         echo_pieces(render_json(found, messages))
     elif format_ == "jsonl":
-        echo_pieces(render_jsonl(found, messages))
+        echo_pieces(export_lines(db, [found]))
     elif format_ == "html":
         echo_pieces(render_html(found, messages, full=full))
     else:

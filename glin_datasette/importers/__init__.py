@@ -7,18 +7,41 @@ that do not speak of a format are what importers have in common:
 - :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
   are in, with bounded memory
 - :mod:`.text`, :mod:`.tool_input`: text fit for the archive
+- :mod:`.third_party`: importers that other packages bring
 - :mod:`.walk`, :mod:`.places`, :mod:`.repository`: finding things on this machine
 """
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
+from . import third_party
+from .aider import Aider
 from .base import Importer
+from .chatgpt import ChatGPT
+from .claude_ai import ClaudeAI
 from .claude_code import ClaudeCode
+from .codex import Codex
+from .copilot import CopilotCli, CopilotVSCode
+from .cursor import CursorAgent, CursorEditor
+from .gemini import Gemini
 from .glin import GlinImporter
+from .glin_archive import GlinArchive
+from .junie import Junie
+from .llm import LlmImporter
+from .messages import Messages
+from .opencode import OpencodeDatabase, OpencodeStorage
+from .pi import Pi
 
-__all__ = ["HEAD_SIZES", "importer_for", "importer_named", "importers", "may_be_transcript"]
+__all__ = [
+    "HEAD_SIZES",
+    "broken_importers",
+    "importer_for",
+    "importer_named",
+    "importers",
+    "may_be_transcript",
+]
 
 #: How many bytes of a file are looked at to tell its format: more only where nobody knew
 #: it by less, because its first line is very long or damaged.
@@ -31,13 +54,41 @@ _ENDINGS = frozenset({".db", ".json", ".jsonl", ".vscdb", ".zip"})
 #: In the order in which they are asked whether a file is theirs.
 _OURS: tuple[Importer, ...] = (
     GlinImporter(),
+    GlinArchive(),
+    Messages(),
     ClaudeCode(),
+    Codex(),
+    Gemini(),
+    Aider(),
+    CopilotCli(),
+    CopilotVSCode(),
+    Junie(),
+    OpencodeStorage(),
+    OpencodeDatabase(),
+    Pi(),
+    CursorEditor(),
+    CursorAgent(),
+    LlmImporter(),
+    ChatGPT(),
+    ClaudeAI(),
 )
 
 
 def importers() -> tuple[Importer, ...]:
     """Every importer, in the order in which they are asked whether a file is theirs."""
-    return _OURS
+    return (*_OURS, *_theirs()[0])
+
+
+def broken_importers() -> tuple[third_party.Broken, ...]:
+    """What went wrong so far with importers that other packages bring."""
+    return tuple(_theirs()[1])
+
+
+@functools.cache
+def _theirs() -> tuple[list[Importer], list[third_party.Broken]]:
+    """The importers of other packages. Looked for only by who asks for importers: it takes
+    a look at every package that is installed."""
+    return third_party.load(importer.name for importer in _OURS)
 
 
 def importer_named(name: str) -> Importer | None:

@@ -12,7 +12,7 @@ how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -133,8 +133,15 @@ class Importer(Protocol):
     exact: ClassVar[bool] = False
     #: Whether it brings back what was deleted from the archive.
     restores: ClassVar[bool] = False
+    #: Whether it is another archive: a conversation or message that both have is joined,
+    #: instead of becoming what the file says.
+    merges: ClassVar[bool] = False
+    #: Whether a file is read only where it is named itself, not where its folder is.
+    only_named: ClassVar[bool] = False
     #: Endings of files beside a transcript that hold a part of it: SQLite's ``-wal``.
     sidecars: ClassVar[tuple[str, ...]] = ()
+    #: Whether transcripts lie in folders below the places too, or in the places alone.
+    nested: ClassVar[bool] = True
 
     def places(self) -> Sequence[Path]:
         """The folders where the tool keeps its transcripts on this machine, there or not."""
@@ -143,6 +150,11 @@ class Importer(Protocol):
     def matches(self, path: Path) -> bool:
         """Whether a file in one of the places is of this format, judged by its path alone."""
         ...
+
+    def beside(self, path: Path) -> Iterable[Path]:
+        """Files and folders elsewhere that hold a part of a transcript: while none of them
+        changes, it is unchanged."""
+        return ()
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether a file that begins with ``head`` is of this format. Never raises.

@@ -7,27 +7,47 @@ so that one that is damaged inside costs only itself.
 
 from __future__ import annotations
 
+import contextlib
 import io
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
-from .jsonl import MAX_LINE, BadLine, decode_value
+from .jsonl import MAX_LINE, BadLine, decode_held, decode_value
 
-__all__ = ["Element", "outline", "read_elements", "read_members"]
+__all__ = ["Element", "Readable", "outline", "read_elements", "read_members", "read_records"]
 
 _CHUNK = 256 * 1024
 #: Between values: space, and what a byte order mark is made of.
-_BLANK = tuple(bytes([byte]) for byte in b" \t\r\n\xef\xbb\xbf")
+_BLANK = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+")
 #: Inside of a string up to its end, or to a backslash whose letter is not there yet.
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-#: Up to the next bracket, or to a string that the chunk does not hold whole.
-_PLAIN = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-_SCALAR_END = re.compile(rb"[,\]}\s]")
+_FLAT = rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+'
+
+
+def _plain(depth: int) -> bytes:
+    """Text whose brackets are closed again, at most ``depth`` in each other."""
+    if not depth:
+        return _FLAT
+    return _FLAT + rb"(?:[{\[]" + _plain(depth - 1) + rb"[}\]]" + _FLAT + rb")*+"
+
+
+#: Up to the next bracket that is not closed soon, or to a string that the chunk does not
+#: hold whole. Small objects are stepped over at once: most of a transcript is made of them.
+_PLAIN = re.compile(_plain(4), re.DOTALL)
+#: The same where brackets are so deep in each other that few of them are.
+_PLAIN_BELOW = re.compile(_FLAT, re.DOTALL)
+_DEEP = 20
+_SCALAR_END = re.compile(rb"[,\]} \t\r\n]")
 #: How many elements in a row may be no JSON before the rest is given up.
 _LOST = 1000
+
+
+class Readable(Protocol):
+    """What a document is read from: a binary file, or a part of one."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +60,50 @@ class Element:
     error: str | None = None
 
 
-def read_elements(file: BinaryIO, member: str | None = None) -> Iterator[Element]:
+def read_elements(file: Readable, member: str | None = None) -> Iterator[Element]:
     """The elements of the array that ``file`` holds, or that its object has as ``member``.
 
     Holds one element in memory, never more than :data:`~.jsonl.MAX_LINE` bytes of it. A
     document that ends too early yields an element with an error last; one that has no such
-    array yields nothing.
+    array yields nothing. An element whose own brackets do not match takes what is behind it
+    along.
     """
     scanner = _Scanner(file)
     try:
-        if member is not None and not _seek_member(scanner, member):
-            return
+        if member is not None:
+            if not _seek_member(scanner, member):
+                return
+            if not scanner.peek():
+                raise _CutOff
         if scanner.peek() != b"[":
             return
-        yield from _elements(scanner)
+        for found in _elements(scanner):
+            # A large one is not held while the next one is read.
+            yield found.pop()
     except _CutOff as ex:
         yield Element(ex.number, None, "cut off: the document ends too early")
 
 
-def read_members(file: BinaryIO, *but: str) -> dict[str, Any]:
+def read_records(file: Readable) -> Iterator[Element]:
+    """The elements of the array that ``file`` holds, as :func:`read_elements` has them, or
+    the object that it holds as the only one. Anything else is one with an error."""
+    scanner = _Scanner(file)
+    first = scanner.peek()
+    if not first:
+        return
+    try:
+        if first == b"[":
+            for found in _elements(scanner):
+                yield found.pop()
+        elif first == b"{":
+            yield _element(1, [_whole(scanner, 1)])
+        else:
+            yield Element(1, None, "neither an array nor an object")
+    except _CutOff as ex:
+        yield Element(ex.number, None, "cut off: the document ends too early")
+
+
+def read_members(file: Readable, *but: str) -> dict[str, Any]:
     """The members of the object that ``file`` holds, without those named ``but``. Members
     that are damaged or very large are left out, and so is what follows a damaged key."""
     members: dict[str, Any] = {}
@@ -69,10 +114,9 @@ def read_members(file: BinaryIO, *but: str) -> dict[str, Any]:
                 scanner.skip()
                 continue
             raw = scanner.value()
-            try:
-                members[key] = decode_value(raw) if raw is not None else None
-            except BadLine:
-                continue
+            if raw is not None:
+                with contextlib.suppress(BadLine):
+                    members[key] = decode_value(raw)
     except _CutOff:
         pass
     return members
@@ -80,7 +124,7 @@ def read_members(file: BinaryIO, *but: str) -> dict[str, Any]:
 
 def outline(head: bytes) -> tuple[bool, frozenset[str]]:
     """What the beginning of a document tells: whether it is an array, and the keys of the
-    object, or of the array's first element, as far as ``head`` goes."""
+    object, or of the array's first element that is one, as far as ``head`` goes."""
     scanner = _Scanner(io.BytesIO(head))
     keys: set[str] = set()
     is_array = False
@@ -88,6 +132,11 @@ def outline(head: bytes) -> tuple[bool, frozenset[str]]:
         is_array = scanner.peek() == b"["
         if is_array:
             scanner.take()
+            while scanner.peek() not in (b"{", b"]", b""):
+                if scanner.peek() in (b",", b":", b"}"):
+                    scanner.take()
+                else:
+                    scanner.skip()
         for key in _keys(scanner):
             keys.add(key)
             scanner.skip()
@@ -105,7 +154,7 @@ class _CutOff(Exception):
 class _Scanner:
     """Goes through a document by its brackets and strings, a chunk at a time."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self._chunk = b""
         self._at = 0
@@ -120,11 +169,10 @@ class _Scanner:
     def peek(self) -> bytes:
         """The next byte that is no space; empty at the end of the document."""
         while True:
-            while self._at < len(self._chunk):
-                byte = self._chunk[self._at : self._at + 1]
-                if byte not in _BLANK:
-                    return byte
-                self._at += 1
+            # Always matches, if only nothing.
+            self._at = _BLANK.match(self._chunk, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._chunk):
+                return self._chunk[self._at : self._at + 1]
             if not self._more():
                 return b""
 
@@ -166,11 +214,12 @@ class _Scanner:
             yield from self._until(_SCALAR_END)
 
     def _brackets(self) -> Iterator[bytes]:
-        depth = 0
-        start = at = self._at
+        depth, start = 1, self._at
+        at = start + 1
         while True:
             # Always matches, if only nothing.
-            at = _PLAIN.match(self._chunk, at).end()  # type: ignore[union-attr]
+            plain = _PLAIN if depth < _DEEP else _PLAIN_BELOW
+            at = plain.match(self._chunk, at).end()  # type: ignore[union-attr]
             byte = self._chunk[at : at + 1]
             if byte in (b"{", b"["):
                 depth, at = depth + 1, at + 1
@@ -222,16 +271,18 @@ def _keys(scanner: _Scanner) -> Iterator[str]:
     if scanner.peek() != b"{":
         return
     scanner.take()
-    while scanner.peek() == b'"':
+    while (byte := scanner.peek()) in (b'"', b""):
+        if not byte:
+            raise _CutOff
         raw = scanner.value()
-        if raw is None or scanner.peek() != b":":
+        if raw is None or scanner.peek() not in (b":", b""):
             return
         scanner.take()
         try:
-            yield str(json.loads(raw))
-        except ValueError:
+            yield str(decode_value(raw))
+        except BadLine:
             return
-        if scanner.peek() != b",":
+        if scanner.peek() not in (b",", b""):
             return
         scanner.take()
 
@@ -244,7 +295,8 @@ def _seek_member(scanner: _Scanner, member: str) -> bool:
     return False
 
 
-def _elements(scanner: _Scanner) -> Iterator[Element]:
+def _elements(scanner: _Scanner) -> Iterator[list[Element]]:
+    """Each in a list to be emptied."""
     scanner.take()
     number = lost = 0
     while (byte := scanner.peek()) not in (b"]", b""):
@@ -252,27 +304,30 @@ def _elements(scanner: _Scanner) -> Iterator[Element]:
             scanner.take()
             continue
         number += 1
-        try:
-            raw = scanner.value()
-        except _CutOff as ex:
-            ex.number = number
-            raise
-        element = _element(number, raw)
-        lost = lost + 1 if element.error else 0
+        found = [_element(number, [_whole(scanner, number)])]
+        lost = lost + 1 if found[0].error else 0
         if lost > _LOST:
-            yield Element(number, None, "no array from here on")
+            yield [Element(number, None, "no array from here on")]
             return
-        yield element
+        yield found
     if not scanner.peek():
         ended = _CutOff()
         ended.number = number + 1
         raise ended
 
 
-def _element(number: int, raw: bytes | None) -> Element:
-    if raw is None:
+def _whole(scanner: _Scanner, number: int) -> bytes | None:
+    try:
+        return scanner.value()
+    except _CutOff as ex:
+        ex.number = number
+        raise
+
+
+def _element(number: int, held: list[bytes | None]) -> Element:
+    if held[0] is None:
         return Element(number, None, f"longer than {MAX_LINE // 1024 // 1024} MiB")
     try:
-        return Element(number, decode_value(raw))
+        return Element(number, decode_held(held))  # type: ignore[arg-type]
     except BadLine as problem:
         return Element(number, None, str(problem))

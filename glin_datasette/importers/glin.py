@@ -6,7 +6,10 @@ order, so that an import into an empty archive gives an equal one.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +20,14 @@ from ..models import (
     KINDS,
     RELATIONS,
     ROLES,
+    Attachment,
     Conversation,
     Message,
     Ref,
     RefType,
     TitleFrom,
 )
-from .base import Checkpoint, Importer, Item, Said, Skipped, Unknown
+from .base import Checkpoint, File, Importer, Item, Said, Skipped, Unknown
 from .jsonl import read_lines
 
 __all__ = ["FORMAT", "VERSION", "GlinImporter"]
@@ -123,6 +127,8 @@ class _Reader:
             conversation = _conversation(record)
             self.current = (conversation.source, conversation.source_id)
             yield conversation
+        elif kind == "attachment":
+            yield File(_file(record))
         elif kind == "message":
             message = _message(record)
             owner = _owner(record)
@@ -162,6 +168,7 @@ def _message(record: dict[str, Any]) -> Message:
         is_error=is_error,
         refs=_refs(record),
         tags=_tags(record),
+        attachments=_attachments(record),
         ts=_text(record, "ts"),
         model=_text(record, "model"),
         tool_name=_text(record, "tool_name"),
@@ -187,6 +194,34 @@ def _refs(record: dict[str, Any]) -> tuple[Ref, ...]:
         value = _required(ref, "value")
         refs.append(Ref(_required(ref, "type"), value))  # type: ignore[arg-type]
     return tuple(refs)
+
+
+def _file(record: dict[str, Any]) -> Attachment:
+    media_type, sha256 = _required(record, "media_type"), _required(record, "sha256")
+    encoded = _required(record, "data")
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("data: not base64") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError("sha256: not that of the data")
+    return Attachment(media_type=media_type, size=len(data), sha256=sha256, data=data)
+
+
+def _attachments(record: dict[str, Any]) -> tuple[Attachment, ...]:
+    found = []
+    for each in _list(record, "attachments"):
+        if not isinstance(each, dict):
+            raise ValueError("attachments: one is not an object")
+        found.append(
+            Attachment(
+                media_type=_required(each, "media_type"),
+                name=_text(each, "name"),
+                size=_count(each, "size"),
+                sha256=_required(each, "sha256"),
+            )
+        )
+    return tuple(found)
 
 
 def _tags(record: dict[str, Any]) -> tuple[str, ...]:

@@ -10,7 +10,15 @@ from typing import Any, BinaryIO
 
 from .text import digest
 
-__all__ = ["MAX_LINE", "BadLine", "Line", "decode", "decode_value", "read_lines"]
+__all__ = [
+    "MAX_LINE",
+    "BadLine",
+    "Line",
+    "decode",
+    "decode_held",
+    "decode_value",
+    "read_lines",
+]
 
 #: Bytes. A longer line is skipped: nothing that a person said is that long.
 MAX_LINE = 32 * 1024 * 1024
@@ -79,7 +87,8 @@ def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
     end = file.tell()
     if raw.isspace():
         return [Line(number, end, None, torn=not terminated)]
-    key = digest(raw)
+    # The same, whether its newline is there yet or not.
+    key = digest(raw if terminated else raw + b"\n")
     try:
         text = _text(raw)
         del raw
@@ -119,6 +128,18 @@ def decode_value(raw: bytes) -> Any:
     :raises BadLine: if it is none
     """
     return _value(_text(raw))
+
+
+def decode_held(held: list[bytes]) -> Any:
+    """As :func:`decode_value`, of the bytes in a list, which is emptied: they are not held
+    while the value is made.
+
+    :raises BadLine: if it is none
+    """
+    raw = held.pop()
+    text = _text(raw)
+    del raw
+    return _value(text)
 
 
 def _object(text: str) -> dict[str, Any]:

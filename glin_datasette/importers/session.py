@@ -120,13 +120,15 @@ class Session:
         is_error: bool = False,
         title: str | None = None,
         files: Iterable[str] = (),
+        links: Iterable[str] = (),
         attachments: Iterable[Attachment] = (),
     ) -> Iterator[Item]:
         """A message, after what is new about the conversation.
 
         Blank content yields nothing, but for calls and results. A call's content is made
         from ``tool_input`` unless it is given. ``title`` is what a prompt would name the
-        conversation, by default its first line. ``files`` are paths that it is about.
+        conversation, by default its first line. ``files`` are paths that it is about, and
+        ``links`` addresses beside those in its text.
         Attachments add a line that notes them. ``id`` is unique within the source.
         """
         kept = tuple(attachments)
@@ -138,7 +140,7 @@ class Session:
         if role == "user" and kind == "text" and self.title_from is None:
             self.entitle(title or text, "prompt")
         refs, paired = self._references(
-            role, kind, text, tool_name, tool_call_id, tool_input, files
+            role, kind, text, tool_name, tool_call_id, tool_input, files, links
         )
         moment = max(filter(None, (ts, self.latest)), default=None)
         self.latest = moment
@@ -229,6 +231,7 @@ class Session:
         call: str | None,
         tool_input: object,
         files: Iterable[str],
+        links: Iterable[str],
     ) -> tuple[tuple[Ref, ...], str | None]:
         """What a message points at, and the tool whose call a result answers."""
         cwd, root = self.cwd or self.repo_root, self.repo_root
@@ -250,6 +253,7 @@ class Session:
             found += mentioned_files(text, cwd, root)
         found += text_commits(text)
         found += urls(text)
+        found += (ref for link in links for ref in urls(link))
         return unique(found), paired
 
 

@@ -13,9 +13,11 @@ __all__ = ["OnError", "walk"]
 OnError = Callable[[OSError], None]
 
 
-def walk(folder: Path, wanted: Callable[[Path], bool], on_error: OnError) -> Iterator[Path]:
-    """The regular files below ``folder`` that are ``wanted``, in the order of their names.
-    Links to folders are followed, each folder once."""
+def walk(
+    folder: Path, wanted: Callable[[Path], bool], on_error: OnError, *, nested: bool = True
+) -> Iterator[Path]:
+    """The regular files below ``folder`` that are ``wanted``, in the order of their names;
+    those in it alone unless ``nested``. Links to folders are followed, each folder once."""
     visited: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         real = os.path.realpath(place)
@@ -24,6 +26,8 @@ def walk(folder: Path, wanted: Callable[[Path], bool], on_error: OnError) -> Ite
             continue
         visited.add(real)
         folders.sort()
+        if not nested:
+            folders.clear()
         for name in sorted(files):
             path = Path(place, name)
             if wanted(path) and _is_regular(path, on_error):

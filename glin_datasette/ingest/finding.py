@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -46,7 +46,12 @@ def survey() -> list[Place]:
         for path in importer.places() or (None,):
             sizes = []
             if path is not None and path.is_dir():
-                found = walk(path.absolute(), importer.matches, lambda ex: None)
+                found = walk(
+                    path.absolute(),
+                    importer.matches,
+                    lambda ex: None,
+                    nested=importer.nested,
+                )
                 sizes = [stamp(file, importer)[0] for file in found]
             places.append(
                 Place(
@@ -77,7 +82,8 @@ def find_transcripts(
 
     if paths is None:
         for known, place in known_places():
-            found.update(dict.fromkeys(walk(place.absolute(), known.matches, on_error), known))
+            there = walk(place.absolute(), known.matches, on_error, nested=known.nested)
+            found.update(dict.fromkeys(there, known))
     for path in paths or ():
         path = path.absolute()
         try:
@@ -111,11 +117,17 @@ def stamp(path: Path, importer: Importer | None) -> tuple[int, int]:
     """
     stat = path.stat()
     size, mtime_ns = stat.st_size, stat.st_mtime_ns
-    for ending in importer.sidecars if importer else ():
+    for part in _parts(path, importer) if importer else ():
         try:
-            beside = path.with_name(path.name + ending).stat()
+            beside = part.stat()
         except OSError:
             continue
         if beside.st_size:
             size, mtime_ns = size + beside.st_size, max(mtime_ns, beside.st_mtime_ns)
     return size, mtime_ns
+
+
+def _parts(path: Path, importer: Importer) -> Iterator[Path]:
+    for ending in importer.sidecars:
+        yield path.with_name(path.name + ending)
+    yield from importer.beside(path)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
-from ..errors import UsageError
-from ..importers import importer_for, importer_named, importers
+from ..errors import FilterError, GlinError, UsageError
+from ..importers import broken_importers, importer_for, importer_named, importers
 from ..importers.base import (
     Checkpoint,
     File,
@@ -26,8 +29,9 @@ from ..importers.base import (
     Unknown,
     Usage,
 )
+from ..importers.third_party import error_text
 from ..models import Conversation, ImportReport
-from ..storage.connection import transaction
+from ..storage.connection import database_path, transaction
 from ..storage.import_files import ImportFile, find_import_file, record_import_file
 from ..storage.load import Loader, loading, set_summary, settle
 from .finding import find_transcripts, stamp
@@ -58,9 +62,9 @@ def import_paths(
     """Import transcript files and folders; with ``None`` those in the known places.
 
     What is damaged inside a file is skipped, counted and named in the report. So is what
-    cannot be read, and a named file that is of no known format: these errors come first
-    and have no line. Conversations that were deleted from the archive stay deleted, unless
-    ``options`` say otherwise.
+    cannot be read, a named file that is of no known format, and what an importer failed on:
+    these errors come first and have no line. Conversations that were deleted from the
+    archive stay deleted, unless ``options`` say otherwise.
 
     :raises NotFound: if a path does not exist
     :raises UsageError: if there is no such format
@@ -80,11 +84,20 @@ def import_paths(
         except OSError as ex:
             tally.files += 1
             tally.unreadable(path, ex)
+        except _ImporterFailed as ex:
+            tally.files += 1
+            tally.failure(path, str(ex))
         if progress:
             progress(done, len(found), path)
     run.settle_summaries()
     settle(db, tally.messages)
+    for broken in broken_importers():
+        tally.failure(broken.what, broken.error)
     return tally.report(time.perf_counter() - started)
+
+
+class _ImporterFailed(Exception):
+    """An importer has a bug, or what it yields cannot be stored; none of it was."""
 
 
 @dataclass(slots=True)
@@ -126,10 +139,12 @@ class _Run:
         """Import what is new in a file, in one transaction.
 
         :raises OSError: if it cannot be read
+        :raises _ImporterFailed: if its importer does something else than it should
         """
         known = find_import_file(self.db, str(path))
         before = importer_named(known.format) if known else None
         size, mtime_ns = stamp(path, before)
+        was_redacted = bool(known and known.state.get(_REDACTED))
         if before and before.restores:
             known = None  # It brings back what was deleted since it was read.
         elif known and self._asks_for_more(known.state):
@@ -145,17 +160,24 @@ class _Run:
                 self.tally.files += 1
                 self.tally.failure(path, "is of no known format")
             return
+        if importer.only_named and path not in self.named:
+            return
+        if importer.merges and self._is_archive(path):
+            self.tally.files += 1
+            self.tally.failure(path, "is the archive itself")
+            return
         if importer is not before:
             size, mtime_ns = stamp(path, importer)
         start = _resume(path, known, importer) if known else Checkpoint()
         redact = self.options.redact
         if redact is None:
-            redact = bool(known and known.state.get(_REDACTED))
+            redact = was_redacted
         shaper = Shaper(self.options, redact=redact)
-        bring_back = self.options.deleted or importer.restores
-        with loading(self.db, importer.source, exact=importer.exact, bring_back=bring_back) as load:
-            items = shaper.shape(importer.read(path, start), exact=importer.exact)
+        with _blaming(importer), self._loading(importer) as load:
+            items = shaper.shape(_read(importer, path, start), exact=importer.exact)
             reading = _feed(load, items, start)
+            # An earlier import may have stored them.
+            load.unlink(shaper.dropped)
             later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
             went_on = known if start.offset else None
             record_import_file(
@@ -167,14 +189,28 @@ class _Run:
                     mtime_ns=mtime_ns,
                     offset=reading.end.offset,
                     digest=_fingerprint(path, reading.end.offset),
-                    state=self._state(reading.end, redact),
+                    state=shaper.state(self._state(reading.end, redact)),
                     skipped=(went_on.skipped if went_on else 0) + reading.skipped - reading.torn,
-                    last_error=reading.last_error or (went_on.last_error if went_on else None),
+                    last_error=shaper.state(reading.last_error)
+                    or (went_on.last_error if went_on else None),
                 ),
             )
         if importer.source is not None:
             self.summaries += [(importer.source, summary) for summary in later]
         self._count(path, load, reading, shaper)
+
+    def _is_archive(self, path: Path) -> bool:
+        archive = database_path(self.db)
+        return archive is not None and path.samefile(archive)
+
+    def _loading(self, importer: Importer) -> AbstractContextManager[Loader]:
+        return loading(
+            self.db,
+            importer.source,
+            exact=importer.exact,
+            bring_back=self.options.deleted or importer.restores,
+            join=importer.merges,
+        )
 
     def _importer(self, path: Path, importer: Importer | None) -> Importer | None:
         if self.options.format and path in self.named:
@@ -216,6 +252,46 @@ class _Run:
                     set_summary(self.db, source, summary.leaf, summary.title)
 
 
+#: What SQLite says of a value that cannot be stored, as against the state of the archive.
+_VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+@contextlib.contextmanager
+def _blaming(importer: Importer) -> Iterator[None]:
+    """Tell what goes wrong inside as a failure of the importer, unless it lies in the file
+    or in the archive.
+
+    :raises _ImporterFailed: if it does not
+    """
+    try:
+        yield
+    except (_ImporterFailed, OSError):
+        raise
+    except GlinError as ex:
+        if isinstance(ex.__cause__, _VALUE_ERRORS):
+            raise _failed(importer, ex.__cause__) from ex
+        if isinstance(ex, FilterError):
+            raise _failed(importer, ex) from ex
+        raise
+    except Exception as ex:
+        raise _failed(importer, ex) from ex
+
+
+def _read(importer: Importer, path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What an importer yields. Whatever it raises but OSError, SQLite's errors with the
+    databases that it reads included, is no error of ours."""
+    try:
+        yield from importer.read(path, start)
+    except OSError:
+        raise
+    except Exception as ex:
+        raise _failed(importer, ex) from ex
+
+
+def _failed(importer: Importer, ex: Exception) -> _ImporterFailed:
+    return _ImporterFailed(f"the importer {importer.name} failed: {error_text(ex)}")
+
+
 def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
     """Put what an importer yields into the archive."""
     reading = _Reading(start)
@@ -247,6 +323,8 @@ def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
                 reading.unknown[item.kind] += 1
             case Checkpoint():
                 reading.end = item
+            case _:
+                raise TypeError(f"{type(item).__name__} is no item")
         # A large one is not held while the next one is read.
         del item
     return reading

@@ -11,7 +11,7 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
   :func:`untag_message`, :func:`delete_conversation`, :func:`loading`
 - reading: :func:`query_conversations`, :func:`query_messages`, :func:`get_conversation`,
   :func:`find_conversation`, :func:`iter_messages`, :func:`children_of`,
-  :func:`count_messages`, :func:`list_tags`, :func:`stats`
+  :func:`count_messages`, :func:`list_tags`, :func:`stats`, :func:`attachment_data`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
   :func:`restore_db`, :func:`check`, :func:`check_file`
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from ..models import Filters
 from .archive import MigrationReport, get_db, init_db, migrate_db
+from .attachments import attachment_data
 from .backup import backup_db, list_backups, restore_db, verify_backup
 from .health import check, check_file
 from .load import Loader, loading
@@ -50,6 +51,7 @@ __all__ = [
     "Filters",
     "Loader",
     "MigrationReport",
+    "attachment_data",
     "backup_db",
     "check",
     "check_file",

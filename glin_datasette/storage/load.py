@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import sqlite_utils
 
-from ..models import TITLE_RANK, Attachment, Conversation, Message
-from .attachments import attach, store_attachment
+from ..models import TITLE_RANK, Attachment, Conversation, Message, Ref
+from .attachments import attach, drop_unused, store_attachment
 from .connection import timed, transaction
 from .generated_ids import store_generated_ids
+from .join import join_conversation, join_message
 from .schema import (
     create_search_triggers,
     drop_search_triggers,
@@ -80,6 +81,8 @@ class Loader:
     exact: bool = False
     #: Whether to bring back conversations that somebody deleted.
     bring_back: bool = False
+    #: Another archive: what both know of a conversation or message is joined.
+    join: bool = False
     conversations: int = 0
     messages: int = 0
     #: (source, source_id) -> conversation
@@ -96,10 +99,13 @@ class Loader:
     #: The first row of this load.
     _load_began: int = 0
     _next_id: int = 0
-    #: Conversations that messages were moved out of or into.
+    #: Messages that were moved, and the conversations that they were moved out of or into.
+    _moved: set[int] = field(default_factory=set)
     _left: set[int] = field(default_factory=set)
     #: Times to order by that differ from the time that is stored: message id -> time.
     _sort_ts: dict[int, str] = field(default_factory=dict)
+    #: Whether files were stored before the messages that have them.
+    _files: bool = False
 
     def conversation(self, conversation: Conversation) -> None:
         """Declare a conversation, or say more about one. It is stored when its first
@@ -115,7 +121,10 @@ class Loader:
             if found:
                 target.id, target.latest = found[0], found[1] or ""
                 target.next_position = next_position(self.db, found[0])
-                insert_conversation(self.db, conversation)
+                if self.join:
+                    join_conversation(self.db, found[0], conversation)
+                else:
+                    insert_conversation(self.db, conversation)
                 if self.exact:
                     store_generated_ids(self.db, found[0])
             elif not self.bring_back and was_deleted(self.db, conversation):
@@ -171,7 +180,7 @@ class Loader:
             self.db.execute(
                 "update messages set token_in = ?, token_out = ?, token_cached = ?"
                 " where source_id = ? and conversation_id = ?"
-                " and coalesce(token_out, 0) < coalesce(?, 0)",
+                " and coalesce(token_out, 0) <= coalesce(?, 0)",
                 [token_in, token_out, token_cached, source_id, target.id, token_out],
             )
 
@@ -195,6 +204,7 @@ class Loader:
                     [new_owner, target.next_position, message_id],
                 )
                 target.next_position += 1
+                self._moved.add(message_id)
                 self._left.add(owner)
         self._left.add(new_owner)
         target.disordered = True
@@ -202,6 +212,18 @@ class Loader:
     def file(self, attachment: Attachment) -> None:
         """Store the bytes of an attachment that messages to come name by its digest."""
         store_attachment(self.db, attachment)
+        self._files = True
+
+    def unlink(self, refs: Iterable[Ref]) -> None:
+        """Take references off the messages of the conversations of this load."""
+        self._flush()
+        for ref in refs:
+            for target in self._targets.values():
+                self.db.execute(
+                    "delete from message_refs where ref_type = ? and ref_value = ? and message_id"
+                    " in (select id from messages where conversation_id = ?)",
+                    [ref.type, ref.value, target.id],
+                )
 
     def summary(self, leaf: str, title: str) -> bool:
         """Give ``title`` to the conversation of this source that holds the record ``leaf``.
@@ -225,8 +247,8 @@ class Loader:
         self._index()
         if self._searchable:
             create_search_triggers(self.db)
-        for owner in self._left:
-            self._settle_moved(owner)
+        if self._files and any(target.deleted for target in self._targets.values()):
+            drop_unused(self.db)
         for target in self._targets.values():
             if target.id is None:
                 continue
@@ -235,11 +257,20 @@ class Loader:
                 self._reorder(target.id)
             if target.copied_from not in (None, target.id):
                 self._fork(target.id, target.copied_from)
+        for owner in self._left:
+            self._settle_moved(owner)
         link_parents(self.db)
 
     def _settle_moved(self, conversation_id: int) -> None:
-        """After messages were moved out of or into it: the times of those that it holds,
-        and none of it where it holds none."""
+        """After messages were moved out of or into it: the places and times of those that
+        it holds, and none of it where it holds none."""
+        self._reorder(conversation_id)
+        # Its branches stay, and are linked again when it comes back.
+        self.db.execute(
+            "update conversations set parent_id = null where parent_id = :id"
+            " and not exists (select 1 from messages where conversation_id = :id)",
+            {"id": conversation_id},
+        )
         self.db.execute(
             "delete from conversations where id = :id"
             " and not exists (select 1 from messages where conversation_id = :id)",
@@ -301,7 +332,10 @@ class Loader:
         if any(row_id >= self._first_id for row_id, _ in changed):
             self._index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:
-            update_message(self.db, row_id, message)
+            if self.join:
+                join_message(self.db, row_id, message)
+            else:
+                update_message(self.db, row_id, message)
         self.db.conn.executemany("insert or ignore into message_refs values (?, ?, ?)", refs)
         for message_id, tag in tagged:
             tag_message(self.db, message_id, tag)
@@ -371,7 +405,7 @@ class Loader:
         latest = ""
         for place, (message_id, ts, position) in enumerate(rows):
             moment = self._sort_ts.get(message_id) or ts or latest
-            if message_id < self._load_began:
+            if message_id < self._load_began and message_id not in self._moved:
                 moment = max(moment, latest)
             latest = moment
             ordered.append((moment, place, message_id, position))
@@ -402,17 +436,23 @@ class Loader:
 
 @contextlib.contextmanager
 def loading(
-    db: sqlite_utils.Database, source: str | None, *, exact: bool = False, bring_back: bool = False
+    db: sqlite_utils.Database,
+    source: str | None,
+    *,
+    exact: bool = False,
+    bring_back: bool = False,
+    join: bool = False,
 ) -> Iterator[Loader]:
     """Load one transcript in one transaction: all of it is stored, or nothing.
 
     ``source`` is that of its conversations; ``None``: each names its own, and a record
     stays in each conversation that has it. ``exact`` makes a copy of an archive: those
     without messages are stored too, and each keeps its own model. Conversations that
-    somebody deleted are left out, unless ``bring_back`` is set.
+    somebody deleted are left out, unless ``bring_back`` is set. ``join``: a conversation or
+    message that is there already is not simply replaced; see :mod:`.join`.
     """
     with timed(f"load {source or 'several sources'}") as facts, transaction(db):
-        loader = Loader(db, source, exact, bring_back)
+        loader = Loader(db, source, exact, bring_back, join)
         loader._open()
         yield loader
         loader._close()
@@ -458,6 +498,7 @@ def _merged(old: Conversation, new: Conversation) -> Conversation:
     said = {
         f.name: getattr(new, f.name) for f in fields(new) if getattr(new, f.name) not in (None, ())
     }
+    said["tags"] = (*old.tags, *new.tags)
     if TITLE_RANK[new.title_from] < TITLE_RANK[old.title_from]:
         said.pop("title", None)
         said.pop("title_from", None)

@@ -138,7 +138,7 @@ def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
 
 
 def children_of(db: sqlite_utils.Database, conversation_id: int) -> list[Conversation]:
-    """The subagent runs and forks of a conversation, in order of time."""
+    """The subagent runs, forks and branches of a conversation, in order of time."""
     rest = "where c.parent_id = :parent order by c.started_at, c.id"
     return _conversations(db, rest, {"parent": conversation_id})
 

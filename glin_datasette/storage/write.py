@@ -288,7 +288,7 @@ def untag_message(db: sqlite_utils.Database, message_id: int, name: str) -> bool
 
 def delete_conversation(db: sqlite_utils.Database, conversation_id: int) -> int:
     """Delete a conversation with its messages, references and tags, and with the
-    subagent runs and forks that belong to it.
+    subagent runs, forks and branches that belong to it.
 
     They stay deleted when their transcripts are imported again, until they are inserted
     by name, come with an export, or are imported with ``deleted=True``.

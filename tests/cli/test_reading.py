@@ -38,7 +38,7 @@ MESSAGE = {
     "position": (int,), "ts": MAYBE_TEXT, "model": MAYBE_TEXT, "token_in": MAYBE_NUMBER,
     "token_out": MAYBE_NUMBER, "token_cached": MAYBE_NUMBER, "tool_name": MAYBE_TEXT,
     "tool_call_id": MAYBE_TEXT, "is_error": (bool,), "source_id": MAYBE_TEXT, "refs": (list,),
-    "tags": (list,),
+    "tags": (list,), "attachments": (list,),
 }  # fmt: skip
 HIT = {
     "conversation_id": (int,), "message_id": (int,), "title": MAYBE_TEXT, "source": TEXT,

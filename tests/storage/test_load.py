@@ -196,3 +196,48 @@ def test_settling_merges_the_index(db: sqlite_utils.Database) -> None:
     segments = db.execute("select count(distinct segid) from messages_fts_idx").fetchone()[0]
     assert segments == 1
     assert search(db, "text").total == 100
+
+
+# --- what belongs elsewhere now --------------------------------------------------------
+
+
+def test_messages_are_moved_to_a_branch_and_back(db: sqlite_utils.Database) -> None:
+    times = [f"2026-01-01T00:00:0{n}.000Z" for n in range(4)]
+    load(db, *(said(f"m{n}", ts) for n, ts in enumerate(times)))
+    branch = conversation("s/branch-m2", parent_source_id="s", relation="branch")
+    with loading(db, "test") as loader:
+        loader.conversation(conversation())
+        loader.conversation(branch)
+        loader.moved("s/branch-m2", ("m2", "m3", "never seen"))
+        loader.message("s", said("m4", "2026-01-01T00:00:09.000Z"))
+    main, side = sorted(query_conversations(db), key=lambda c: len(c.source_id))
+    assert main.id and side.id
+    assert contents(db, main.id) == ["m0", "m1", "m4"]
+    assert contents(db, side.id) == ["m2", "m3"]
+    assert (side.parent_id, side.relation) == (main.id, "branch")
+    assert (main.started_at, main.ended_at) == (times[0], "2026-01-01T00:00:09.000Z")
+    assert (side.started_at, side.ended_at) == (times[2], times[3])
+    assert search(db, "m2").hits[0].conversation_id == side.id
+    with loading(db, "test") as loader:
+        loader.conversation(conversation())
+        loader.moved("s", ("m2", "m3"))
+    assert contents(db, main.id) == ["m0", "m1", "m2", "m3", "m4"]
+    assert [c.source_id for c in query_conversations(db)] == ["s"], "an empty branch is removed"
+
+
+def test_moving_what_is_there_already_changes_nothing(db: sqlite_utils.Database) -> None:
+    load(db, said("m0", "2026-01-01T00:00:00.000Z"), said("m1"))
+    before = list(db.conn.iterdump())
+    with loading(db, "test") as loader:
+        loader.conversation(conversation())
+        loader.moved("s", ("m0", "m1"))
+    assert list(db.conn.iterdump()) == before
+
+
+def test_messages_of_another_source_are_never_moved(db: sqlite_utils.Database) -> None:
+    load(db, said("m0"))
+    with loading(db, "other") as loader:
+        loader.conversation(Conversation(source="other", source_id="s"))
+        loader.moved("s", ("m0",))
+    assert contents(db, 1) == ["m0"]
+    assert len(query_conversations(db)) == 1

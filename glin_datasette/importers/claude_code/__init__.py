@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..base import Checkpoint, Importer, Item, Skipped
+from ..documents import outline
 from ..jsonl import BadLine, decode, read_lines
 from .kinds import KNOWN
 from .reader import SOURCE, Reader
@@ -39,6 +40,19 @@ __all__ = ["ClaudeCode"]
 _KEYS = frozenset({"leafUuid", "messageId", "parentUuid", "sessionId", "uuid"})
 #: What stands before the first object, list or long text on a line.
 _SCALARS = re.compile(rb'\{(?:"\w+"\s*+:\s*+(?:null|true|false|[\d.]++|"[^"\\]*+")\s*+,\s*+)+')
+#: Keys that a line of which only the beginning is known has beside the session.
+_CUT_KEYS = frozenset(
+    {
+        "cwd",
+        "gitBranch",
+        "isSidechain",
+        "message",
+        "parentUuid",
+        "toolUseResult",
+        "userType",
+        "uuid",
+    }
+)
 _CUT_LINE = re.compile(rb'"(?:parentUuid|sessionId)"\s*:\s*(?:null|"[0-9a-f-]{36}")')
 
 
@@ -76,7 +90,10 @@ class ClaudeCode(Importer):
         if others or not cut.startswith(b"{"):
             return False
         begins = _SCALARS.match(cut)
-        return bool(_CUT_LINE.search(cut) or (begins and _begins_record(begins[0])))
+        if begins and _begins_record(begins[0]):
+            return True
+        # Other formats have sessions as well, and lines that are as long.
+        return bool(_CUT_LINE.search(cut)) and not _CUT_KEYS.isdisjoint(outline(cut)[1])
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...models import Kind, Role
+from ...models import Attachment, Kind, Role
+from ..session import base64_size
 from ..text import clean, human_size, identifier, string
 from ..tool_input import render_tool_input
 from .kinds import QUIET_SYSTEM
@@ -33,6 +34,8 @@ class Block:
     command: bool = False
     #: A file that came with a prompt.
     files: tuple[str, ...] = field(default=())
+    #: Images and documents whose bytes the record holds.
+    attachments: tuple[Attachment, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,16 @@ def _part(
             content=clean(_joined(part.get("content"))),
             tool_call_id=identifier(part.get("tool_use_id")),
             is_error=part.get("is_error") is True,
+            attachments=tuple(_attachments(part.get("content"))),
         )
     elif kind in ("image", "document"):
-        yield Block(index=index, role=role, kind="attachment", content=_note(part))
+        yield Block(
+            index=index,
+            role=role,
+            kind="attachment",
+            content=_note(part),
+            attachments=tuple(_attachments([part])),
+        )
     else:
         yield Strange(f"content block {kind[:60]}")
 
@@ -180,12 +190,27 @@ def _note(part: dict[str, Any]) -> str:
     if isinstance(data, str) and source.get("type") == "text":
         facts.append(human_size(len(data.encode("utf-8", "replace"))))
     elif isinstance(data, str):
-        # Four base64 digits hold three bytes.
-        facts.append(human_size(len(data.rstrip("=")) * 3 // 4))
+        facts.append(human_size(base64_size(data)))
     for label in (part.get("title"), source.get("url"), source.get("file_id")):
         if found := string(label):
             facts.append(found[:200])
     return f"[{', '.join(facts)}]"
+
+
+def _attachments(parts: object) -> Iterator[Attachment]:
+    """The images and documents among ``parts`` whose bytes are there."""
+    for part in parts if isinstance(parts, list) else ():
+        source = part.get("source") if isinstance(part, dict) else None
+        if not isinstance(source, dict) or source.get("type") != "base64":
+            continue
+        data = source.get("data")
+        if isinstance(data, str) and (media_type := string(source.get("media_type"))):
+            yield Attachment(
+                media_type=media_type[:100],
+                name=string(part.get("title")),
+                size=base64_size(data),
+                data=data,
+            )
 
 
 # --- system ----------------------------------------------------------------------------

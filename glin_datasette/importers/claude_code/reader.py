@@ -29,6 +29,7 @@ from .forks import original
 from .kinds import QUIET
 from .state import (
     CALLS,
+    LINKS,
     RECENT,
     TASKS,
     THREADS,
@@ -289,6 +290,7 @@ class Reader:
                 tool_call_id=block.tool_call_id,
                 is_error=block.is_error,
                 source_id=source_id,
+                attachments=block.attachments,
                 **self._paired(record, block, thread),
             )
             if reply and reply.message is None and block.role == "assistant":
@@ -387,11 +389,10 @@ class Reader:
         if url is None:
             return
         thread = self._main(identifier(record.get("sessionId")) or self._own_session())
-        # The client writes the link again whenever the session is resumed.
         source_id = f"pr-link-{digest(f'{thread.id} {url.value}')}"
-        if source_id in self.seen:
+        if source_id in self.state.links:
             return
-        self.seen.add(source_id)
+        remember(self.state.links, source_id, True, LINKS)
         number, place = count(record.get("prNumber")), string(record.get("prRepository"))
         words = ["Pull request", str(number or ""), f"of {place[:200]}" if place else ""]
         own = normalise_time(record.get("timestamp"))

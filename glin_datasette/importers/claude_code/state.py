@@ -15,7 +15,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 #: Raise it when what is carried along changes its shape.
-VERSION = 1
+VERSION = 2
 
 #: How many of each are remembered. Parents, results and the lines of one reply are near.
 RECENT = 128
@@ -23,6 +23,7 @@ REPLIES = 32
 CALLS = 64
 TASKS = 16
 THREADS = 64
+LINKS = 64
 
 
 @dataclass(slots=True)
@@ -91,6 +92,9 @@ class State:
     calls: dict[str, Call] = field(default_factory=dict)
     #: Digest of the prompt that a subagent was given -> its description.
     tasks: dict[str, str] = field(default_factory=dict)
+    #: Ids of the messages that tell of pull requests: the client writes each link again
+    #: whenever the session is resumed.
+    links: dict[str, bool] = field(default_factory=dict)
     next_number: int = 0
 
     def dump(self) -> dict[str, Any]:
@@ -111,6 +115,7 @@ class State:
             replies={name: Reply(**item) for name, item in value["replies"].items()},
             calls={name: Call(**item) for name, item in value["calls"].items()},
             tasks=dict(value["tasks"]),
+            links=dict(value["links"]),
             next_number=value["next_number"],
         )
 

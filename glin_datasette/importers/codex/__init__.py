@@ -1,0 +1,111 @@
+"""Codex: ``$CODEX_HOME/sessions/YYYY/MM/DD/rollout-*.jsonl`` and ``archived_sessions``.
+
+One record a line: ``{"timestamp", "type", "payload"}``. What the parts of this package know
+of the payloads is what the source of Codex (``codex-rs/protocol``) tells. From the outside
+in:
+
+- :mod:`.reader` decides what each record means for the conversation and yields its items;
+- :mod:`.voice` says them, each once;
+- :mod:`.meta` reads what a session is;
+- :mod:`.held` keeps what cannot be decided before the next records;
+- :mod:`.records` gives the records of all versions one shape;
+- :mod:`.texts` reads content and tells prompts from what the client adds in their place;
+- :mod:`.tools` reads calls and their results, :mod:`.tokens` counts;
+- :mod:`.names` looks up the names that people gave to their sessions;
+- :mod:`.state` is what a checkpoint carries to the next reading.
+
+Conversations: the first ``session_meta`` of a file names it; the file's name does where
+there is none. A fork or subagent begins with a copy of its parent's records, which is left
+to the parent. Turns that were taken back are ``<session>/branch-<id of their first
+message>``. Records have no ids of their own: a message's is ``<session>:<digest of its
+line>``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ..base import Checkpoint, Importer, Item, Skipped
+from ..jsonl import BadLine, decode, read_lines
+from ..places import configured
+from .reader import Reader
+from .records import ENVELOPES, is_bare_item, is_bare_meta
+from .state import State
+from .voice import SOURCE
+
+__all__ = ["Codex"]
+
+#: A line that is cut off behind its envelope.
+_CUT_LINE = re.compile(
+    rb'\{\s*"timestamp"\s*:\s*"[^"\\]{10,40}"\s*,\s*(?:"ordinal"\s*:\s*\d+\s*,\s*)?"type"\s*:\s*"('
+    + "|".join(sorted(ENVELOPES)).encode()
+    + rb')"\s*,'
+)
+_CUT_BARE_META = re.compile(
+    rb'\{\s*"id"\s*:\s*"[^"\\]{8,60}"\s*,\s*"timestamp"\s*:\s*"[^"\\]{10,40}"\s*,'
+    rb'\s*"(?:instructions|git)"\s*:'
+)
+
+
+class Codex(Importer):
+    """Importer of the transcripts of Codex: CLI, desktop, IDE."""
+
+    name = SOURCE
+    title = "Codex"
+    source = SOURCE
+
+    def places(self) -> Sequence[Path]:
+        """``sessions`` and ``archived_sessions`` in ``$CODEX_HOME`` or ``~/.codex``."""
+        home = configured("CODEX_HOME", Path.home() / ".codex")
+        return [home / "sessions", home / "archived_sessions"]
+
+    def matches(self, path: Path) -> bool:
+        """Every ``rollout-*.jsonl``."""
+        return path.suffix == ".jsonl" and path.name.startswith("rollout-")
+
+    def identify(self, path: Path, head: bytes) -> bool:
+        """Whether one of the first lines is a record of Codex."""
+        for line in head.split(b"\n"):
+            try:
+                record = decode(line)
+            except BadLine:
+                continue
+            if _is_record(record):
+                return True
+        # The last line may go on behind the head; it tells where no whole one did.
+        cut = head[head.rfind(b"\n") + 1 :]
+        return bool(_CUT_LINE.match(cut) or _CUT_BARE_META.match(cut))
+
+    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
+        """See :meth:`glin_datasette.importers.base.Importer.read`."""
+        state = State.load(start.state)
+        reader = Reader(path, state)
+        offset, number = start.offset, start.line
+        for line in read_lines(path, start.offset, start.line):
+            if line.error is not None:
+                yield Skipped(line.number, line.error)
+            if line.torn:
+                break
+            if line.record is not None:
+                try:
+                    place, size = (offset, line.number - 1), line.end - offset
+                    items = list(reader.read(line.record, line.key, place, size))
+                except RecursionError:
+                    yield Skipped(line.number, "not usable: nested too deeply")
+                else:
+                    yield from items
+                    items.clear()
+            offset, number = line.end, line.number
+            # What was large is not held while the next line is read.
+            del line
+        yield from reader.finish()
+        # What waits for the records behind it is read again together with them.
+        yield Checkpoint(*(reader.waits_since() or (offset, number)), state.dump())
+
+
+def _is_record(record: Mapping[str, object]) -> bool:
+    if record.get("type") in ENVELOPES:
+        return isinstance(record.get("payload"), dict)
+    return is_bare_meta(record) or is_bare_item(record)

@@ -1,0 +1,213 @@
+"""Transcripts of agents: ``~/.cursor/projects/<folder>/agent-transcripts/``, one record a
+line, in ``<id>.jsonl``, ``<id>/<id>.jsonl`` or, for the agents that one started,
+``<id>/subagents/<other id>.jsonl``::
+
+    {"role": "user", "message": {"content": [{"type": "text", "text": "…"}]}}
+    {"role": "assistant", "message": {"content": [{"type": "tool_use", …}]}}
+    {"type": "turn_ended", "status": "success"}
+
+There are texts and the calls of tools: no results, no thoughts, no models, no tokens. A
+prompt may tell the minute in which it was typed; nothing else has a time, and none is made
+up, since that of the file changes. The name of the project's folder does not tell its path.
+
+The name of the file is the id of the conversation. Records have none: a prompt is named by a
+digest of its line and how often that came before, anything else by the same and its prompt,
+so that a change in one place leaves the names of all others alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..base import Checkpoint, Importer, Item, Skipped, Unknown
+from ..jsonl import BadLine, Line, decode, read_lines
+from ..session import Session
+from ..text import digest, identifier, string
+from ..tool_input import render_tool_input
+from . import editor
+from .bubbles import SOURCE
+from .prompts import read_prompt, without_redactions
+
+__all__ = ["CursorAgent"]
+
+_FOLDER = "agent-transcripts"
+_ROLES = ("user", "assistant")
+_MARKERS = frozenset({"turn_ended"})
+#: Tools whose ``path`` is a file; that of others may be a folder.
+_FILE_TOOLS = frozenset({"Delete", "EditNotebook", "Read", "StrReplace", "Write"})
+#: The beginning of a record whose end is not there.
+_CUT = re.compile(
+    rb'\s*\{\s*"role"\s*:\s*"(?:user|assistant)"\s*,\s*"message"\s*:\s*\{\s*"content"\s*:\s*[\["]'
+)
+#: Different lines of one kind that are counted, at the most.
+_COUNTED = 1024
+
+
+class CursorAgent(Importer):
+    """Reads the transcripts of Cursor's agents."""
+
+    name = "cursor-agent"
+    title = "Cursor agent"
+    source = SOURCE
+
+    def places(self) -> Sequence[Path]:
+        """The folder that has one for each project."""
+        return [Path.home() / ".cursor" / "projects"]
+
+    def matches(self, path: Path) -> bool:
+        """``agent-transcripts/*.jsonl``, there or in the folder of a conversation."""
+        return path.suffix == ".jsonl" and _FOLDER in path.parts[-4:-1]
+
+    def identify(self, path: Path, head: bytes) -> bool:
+        """Whether a line has a role, a message with content, and nothing else."""
+        lines = head.split(b"\n")
+        for line in lines[:-1]:
+            try:
+                record = decode(line)
+            except BadLine:
+                continue
+            if _is_record(record):
+                return True
+            if record.get("type") not in _MARKERS:
+                return False
+        try:
+            return _is_record(decode(lines[-1]))
+        except BadLine:
+            return _CUT.match(lines[-1]) is not None
+
+    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
+        """What is said in it, unless the editor's database has that."""
+        id = identifier(path.stem) or "transcript"
+        if any(editor.holds(place / "state.vscdb", id) for place in editor.places()):
+            yield start
+            return
+        reader = _Reader.load(path, id, start.state)
+        offset, number = start.offset, start.line
+        for line in read_lines(path, start.offset, start.line):
+            if line.error is not None:
+                yield Skipped(line.number, line.error)
+            if line.torn:
+                break
+            offset, number = line.end, line.number
+            if line.record is not None:
+                yield from reader.read(line)
+            del line
+        yield from reader.session.finish()
+        yield Checkpoint(offset, number, reader.dump())
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    message = record.get("message")
+    return (
+        record.keys() == {"role", "message"}
+        and record["role"] in _ROLES
+        and isinstance(message, dict)
+        and message.keys() == {"content"}
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    session: Session
+    #: The prompt that is being answered.
+    prompt: str = ""
+    #: How often each prompt was read, and each line since this one.
+    prompts: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path, id: str, state: Mapping[str, Any]) -> _Reader:
+        if state:
+            session = Session.load(state["session"])
+            return cls(session, state["prompt"], dict(state["prompts"]), dict(state["lines"]))
+        session = Session(SOURCE, id, client="cursor")
+        above = identifier(path.parent.parent.name)
+        if path.parent.name == "subagents" and above not in (None, id):
+            session.note(parent=above, relation="subagent")
+        return cls(session)
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "session": self.session.dump(),
+            "prompt": self.prompt,
+            "prompts": self.prompts,
+            "lines": self.lines,
+        }
+
+    def read(self, line: Line) -> Iterator[Item]:
+        record = line.record or {}
+        role, message = record.get("role"), record.get("message")
+        if role not in _ROLES:
+            kind = string(record.get("type")) or string(role) or "no role"
+            if kind not in _MARKERS:
+                yield Unknown(kind[:60])
+            return
+        if not isinstance(message, dict):
+            yield Skipped(line.number, "message: not an object")
+            return
+        key = self._key(line.key, role)
+        content = message.get("content")
+        # Some hold a text where others have a list of blocks.
+        blocks = content if isinstance(content, list) else [content]
+        for index, block in enumerate(blocks):
+            if isinstance(block, str):
+                block = {"type": "text", "text": block}
+            if isinstance(block, dict):
+                yield from self._block(role, block, f"{key}#{index}")
+
+    def _key(self, line: str, role: str) -> str:
+        """A name for a record that no other record of the source has."""
+        if role == "user":
+            self.prompt = f"{line}-{_count(self.prompts, line)}"
+            self.lines.clear()
+            return f"{self.session.id}/{self.prompt}"
+        key = digest(f"{self.prompt} {line}")
+        return f"{self.session.id}/{key}-{_count(self.lines, key)}"
+
+    def _block(self, role: str, block: dict[str, Any], id: str) -> Iterator[Item]:
+        session, kind = self.session, block.get("type")
+        if kind == "text":
+            text = string(block.get("text")) or ""
+            if role == "assistant":
+                yield from session.say("assistant", "text", without_redactions(text), id=id)
+                return
+            prompt = read_prompt(text)
+            session.note(cwd=prompt.cwd)
+            yield from session.say(prompt.role, "text", prompt.text, id=id, ts=prompt.ts)
+        elif kind == "tool_use":
+            name, arguments = identifier(block.get("name")), block.get("input")
+            file = arguments.get("path") if isinstance(arguments, dict) else None
+            yield from session.say(
+                "assistant",
+                "tool_call",
+                id=id,
+                tool_name=name,
+                tool_call_id=identifier(block.get("id")),
+                tool_input=arguments,
+                files=[file] if name in _FILE_TOOLS and isinstance(file, str) else (),
+            )
+        elif kind == "tool_result":
+            content = block.get("content")
+            yield from session.say(
+                "tool",
+                "tool_result",
+                render_tool_input(content) if content is not None else "",
+                id=id,
+                tool_call_id=identifier(block.get("tool_use_id")),
+                is_error=block.get("is_error") is True,
+            )
+        else:
+            yield Unknown(f"block {str(kind)[:50]}")
+
+
+def _count(counts: dict[str, int], key: str) -> int:
+    """How often ``key`` came before, and note that it came again."""
+    before = counts.pop(key, 0)
+    counts[key] = before + 1
+    if len(counts) > _COUNTED:
+        del counts[next(iter(counts))]
+    return before

@@ -1,0 +1,79 @@
+"""JetBrains Junie: ``~/.junie/sessions/session-<time>-<name>/events.jsonl``.
+
+One event a line, known by its ``kind``. JetBrains does not describe the format; what is
+read here is what those who read it in public tell of it. Most events are a
+``SessionA2uxEvent`` around an ``agentEvent`` with a kind of its own (:mod:`.kinds`). What the
+agent does comes in blocks: each is written again and again while it goes on, under the same
+``stepId``, and the last writing is the right one. :mod:`.reader` makes messages of them.
+
+Conversations: the name of the folder is the session's ``source_id``. Messages are named by
+the session and their step or request; those that have neither, by a digest of their line
+and the message before them.
+
+Beside the events there are ``index.jsonl``, ``state.json`` and ``transcript.md``, which say
+nothing else. Environment variables and the servers that come with a prompt are not read:
+they hold credentials.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..base import Checkpoint, Importer, Item, Skipped
+from ..jsonl import BadLine, decode, read_lines
+from ..places import configured
+from .kinds import KINDS
+from .reader import SOURCE, Reader
+
+__all__ = ["Junie"]
+
+#: The beginning of a line that goes on behind the head.
+_BEGINS = re.compile(
+    rb'\{"kind":\s*"(' + b"|".join(sorted(kind.encode() for kind in KINDS)) + rb')"\s*[,}]'
+)
+
+
+class Junie(Importer):
+    """Importer of Junie's sessions."""
+
+    name = SOURCE
+    title = "Junie"
+    source = SOURCE
+
+    def places(self) -> Sequence[Path]:
+        """``$JUNIE_HOME/sessions``, or below ``~/.junie``."""
+        return [configured("JUNIE_HOME", Path.home() / ".junie") / "sessions"]
+
+    def matches(self, path: Path) -> bool:
+        """``session-…/events.jsonl``."""
+        return path.name == "events.jsonl" and path.parent.name.startswith("session-")
+
+    def identify(self, path: Path, head: bytes) -> bool:
+        """Whether one of the first lines is an event of Junie."""
+        for line in head.split(b"\n"):
+            try:
+                kind = decode(line).get("kind")
+            except BadLine:
+                continue
+            if isinstance(kind, str) and kind in KINDS:
+                return True
+        return _BEGINS.match(head[head.rfind(b"\n") + 1 :]) is not None
+
+    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
+        """See :meth:`glin_datasette.importers.base.Importer.read`."""
+        reader = Reader.load(path.parent.name or path.stem, start.state)
+        offset, number = start.offset, start.line
+        for line in read_lines(path, start.offset, start.line):
+            if line.error is not None:
+                yield Skipped(line.number, line.error)
+            if line.torn:
+                break
+            offset, number = line.end, line.number
+            if line.record is not None:
+                yield from reader.read(line.record, line.key)
+            # What was large is not held while the next line is read.
+            del line
+        yield from reader.session.finish()
+        yield Checkpoint(offset, number, reader.dump())
