@@ -200,9 +200,24 @@ def test_a_continued_session_shares_its_beginning(
 
 def test_progress_is_told_for_every_file(db: sqlite_utils.Database, transcript: Path) -> None:
     transcript.with_name("s2.jsonl").write_text(record(0, session="s2"))
+    told: list[tuple[int, int, int]] = []
+
+    def progress(done: int, files: int, path: Path, messages: int) -> None:
+        told.append((done, files, messages))
+
+    import_paths(db, [transcript.parent], progress=progress)
+    assert told == [(1, 2, 10), (2, 2, 11)]
+
+
+def test_progress_is_told_during_a_long_file(db: sqlite_utils.Database, tmp_path: Path) -> None:
+    file = tmp_path / "s1.jsonl"
+    file.write_text("".join(record(n, session=f"s{n}") for n in range(3000)))
     told: list[tuple[int, int]] = []
-    import_paths(db, [transcript.parent], progress=lambda done, all_, _: told.append((done, all_)))
-    assert told == [(1, 2), (2, 2)]
+    import_paths(db, [file], progress=lambda done, _, __, messages: told.append((done, messages)))
+    assert [done for done, _ in told[:-1]] == [0] * len(told[:-1])
+    assert len(told) > 3
+    assert told[-1] == (1, 3000)
+    assert [messages for _, messages in told] == sorted(messages for _, messages in told)
 
 
 IMPORT = (

@@ -121,9 +121,9 @@ def _import(
     db = open_archive()
     with progress_bar("Importing") as show:
 
-        def progress(done: int, total: int, path: Path) -> None:
+        def progress(done: int, total: int, path: Path, messages: int) -> None:
             if show:
-                show(done, total)
+                show(done, total, plural(messages, "message"))
 
         report = import_paths(db, wanted, options, progress=progress)
         if or_samples and wanted is None and not report.files:

@@ -219,7 +219,7 @@ def _records(file: Readable, document: str, where: str) -> Iterator[Record | Ski
 
 
 def _members(packed: zipfile.ZipFile, wanted: re.Pattern[str]) -> list[zipfile.ZipInfo]:
-    found = [m for m in packed.infolist() if not m.is_dir() and wanted.fullmatch(_base(m))]
+    found = [member for member in packed.infolist() if wanted.fullmatch(_base(member))]
     return sorted(found, key=lambda member: member.filename)
 
 

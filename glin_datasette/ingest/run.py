@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import sqlite3
 import time
@@ -40,8 +41,12 @@ from .tally import MAX_PROBLEMS, Tally
 
 __all__ = ["Progress", "import_paths"]
 
-#: Called after each file with files done, files in all, and the file's path.
-Progress = Callable[[int, int, Path], None]
+#: Called after each file, and now and then during a long one, with files done, files in
+#: all, the file's path, and the messages added so far.
+Progress = Callable[[int, int, Path, int], None]
+
+#: Items between two calls.
+_STEP = 1000
 
 _BLOCK = 1024 * 1024
 
@@ -78,7 +83,9 @@ def import_paths(
     found = find_transcripts(paths, tally)
     named = frozenset(path.absolute() for path in paths or ())
     run = _Run(db, tally, named, options)
-    for done, (path, importer) in enumerate(found, 1):
+    for done, (path, importer) in enumerate(found):
+        if progress:
+            run.tick = functools.partial(progress, done, len(found), path)
         try:
             run.import_file(path, importer)
         except OSError as ex:
@@ -88,7 +95,7 @@ def import_paths(
             tally.files += 1
             tally.failure(path, str(ex))
         if progress:
-            progress(done, len(found), path)
+            progress(done + 1, len(found), path, tally.messages)
     run.settle_summaries()
     settle(db, tally.messages)
     for broken in broken_importers():
@@ -134,6 +141,8 @@ class _Run:
     options: ImportOptions
     #: (source, summary) of conversations that no file so far has held.
     summaries: list[tuple[str, Summary]] = field(default_factory=list)
+    #: Called with the messages added so far.
+    tick: Callable[[int], None] | None = None
 
     def import_file(self, path: Path, importer: Importer | None) -> None:
         """Import what is new in a file, in one transaction.
@@ -175,7 +184,7 @@ class _Run:
         shaper = Shaper(self.options, redact=redact)
         with _blaming(importer), self._loading(importer) as load:
             items = shaper.shape(_read(importer, path, start), exact=importer.exact)
-            reading = _feed(load, items, start)
+            reading = _feed(load, items, start, self._tell)
             # An earlier import may have stored them.
             load.unlink(shaper.dropped)
             later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
@@ -211,6 +220,10 @@ class _Run:
             bring_back=self.options.deleted or importer.restores,
             join=importer.merges,
         )
+
+    def _tell(self, added: int) -> None:
+        if self.tick:
+            self.tick(self.tally.messages + added)
 
     def _importer(self, path: Path, importer: Importer | None) -> Importer | None:
         if self.options.format and path in self.named:
@@ -292,10 +305,15 @@ def _failed(importer: Importer, ex: Exception) -> _ImporterFailed:
     return _ImporterFailed(f"the importer {importer.name} failed: {error_text(ex)}")
 
 
-def _feed(load: Loader, items: Iterator[Item], start: Checkpoint) -> _Reading:
-    """Put what an importer yields into the archive."""
+def _feed(
+    load: Loader, items: Iterator[Item], start: Checkpoint, tick: Callable[[int], None]
+) -> _Reading:
+    """Put what an importer yields into the archive. ``tick`` is called now and then with
+    the messages that it added."""
     reading = _Reading(start)
-    for item in items:
+    for number, item in enumerate(items, 1):
+        if number % _STEP == 0:
+            tick(load.messages)
         match item:
             case Said():
                 load.message(item.conversation, item.message)

@@ -262,8 +262,8 @@ class Loader:
         link_parents(self.db)
 
     def _settle_moved(self, conversation_id: int) -> None:
-        """After messages were moved out of or into it: the places and times of those that
-        it holds, and none of it where it holds none."""
+        """After messages were moved out of or into it: the places, times and model of those
+        that it holds, and none of it where it holds none."""
         self._reorder(conversation_id)
         # Its branches stay, and are linked again when it comes back.
         self.db.execute(
@@ -278,7 +278,9 @@ class Loader:
         )
         self.db.execute(
             "update conversations set (started_at, ended_at) ="
-            " (select min(ts), max(ts) from messages where conversation_id = :id) where id = :id",
+            " (select min(ts), max(ts) from messages where conversation_id = :id),"
+            " model = coalesce((select model from messages where conversation_id = :id"
+            " and model is not null order by position desc limit 1), model) where id = :id",
             {"id": conversation_id},
         )
 

@@ -504,17 +504,14 @@ def mutate_database(data: Any, path: Path) -> None:
         if data.draw(st.booleans()):
             with suppress(TypeError, ValueError):
                 new = mutated(data, json.loads(value)).encode("utf-8", "replace").decode()
-        try:
-            conn.execute(
-                f"update [{table}] set [{names[column]}] = ? where rowid = ?", [new, row[0]]
-            )
-        except sqlite3.Error:
-            pass  # A constraint keeps such a value out of any database.
+        change = f"update [{table}] set [{names[column]}] = ? where rowid = ?"
+        with suppress(sqlite3.Error):  # A constraint keeps such a value out of any database.
+            conn.execute(change, [new, row[0]])
 
 
 @ALL
 @given(data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_value_in_any_place(importer: Importer, data: Any) -> None:
     original = data.draw(st.sampled_from(files(importer)))
     with tempfile.TemporaryDirectory() as folder:
@@ -525,7 +522,7 @@ def test_any_value_in_any_place(importer: Importer, data: Any) -> None:
 
 @ALL
 @given(data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_bytes_in_any_place(importer: Importer, data: Any) -> None:
     original = data.draw(st.sampled_from(files(importer)))
     with tempfile.TemporaryDirectory() as folder:
@@ -559,8 +556,8 @@ PEAK = (
 
 #: Bytes of the file, and of the memory that reading it may take. A reader that holds the
 #: file, as bytes or as objects, takes more.
-LARGE = 24_000_000
-MOST = 100_000_000
+LARGE = 8_000_000
+MOST = 64_000_000
 
 
 @ALL

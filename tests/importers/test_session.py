@@ -82,7 +82,7 @@ def test_calls_and_results_are_paired_and_commits_found_in_what_git_printed() ->
         ({"filePath": "b/c.py"}, ["b/c.py"]),
         ({"target_file": "/etc/hosts"}, ["/etc/hosts"]),
         ({"path": "d.py"}, ["d.py"]),
-        ({"patch": "*** Begin Patch\n*** Update File: e.py\n*** Add File: f/g.py\n"}, ["e.py", "f/g.py"]),
+        ({"patch": "*** Update File: e.py\n*** Add File: f/g.py\n"}, ["e.py", "f/g.py"]),
         ("*** Begin Patch\n*** Delete File: h.py\n*** Move to: i.py\n", ["h.py", "i.py"]),
         ({"command": ["apply_patch", "*** Update File: j.py"]}, ["j.py"]),
         ({"file_path": 7, "path": ["x"]}, []),

@@ -70,7 +70,7 @@ def read_block(kind: str, event: dict[str, Any]) -> Block | None:
 
 
 def _call(kind: str, event: dict[str, Any]) -> Block | None:
-    status = event.get("status")
+    status = string(event.get("status"))
     done, failed = status in _DONE, status in _FAILED
     details = string(event.get("details"))
     block = Block("tool_call", is_error=failed)

@@ -23,9 +23,11 @@ _STEPS = 256
 
 @dataclass(slots=True)
 class _Step:
-    """A message that was said: when it began, and the tokens that it carries."""
+    """A message that was said: when it began, the time to order it by, and the tokens that
+    it carries."""
 
     ts: str | None = None
+    sort_ts: str | None = None
     token_in: int = 0
     token_out: int = 0
     token_cached: int = 0
@@ -35,8 +37,9 @@ class _Step:
         self.token_out += other.token_out
         self.token_cached += other.token_cached
 
-    def count(self, message: Message) -> Message:
-        """The message with the tokens that it carries."""
+    def complete(self, message: Message) -> Message:
+        """A newer writing of the message: where the first one stood, with its tokens."""
+        message = replace(message, sort_ts=self.sort_ts)
         if not (self.token_in or self.token_out):
             return message
         return replace(
@@ -129,7 +132,7 @@ class Reader:
             if self.prompts <= 1:
                 self.session.entitle(event.get("name"), "generated")
         elif not isinstance(kind, str) or (block := read_block(kind, event)) is None:
-            if kind not in AGENT_QUIET:
+            if not isinstance(kind, str) or kind not in AGENT_QUIET:
                 yield Unknown((string(kind) or "agentEvent (none)")[:60])
         else:
             # A patch has no step, and comes more than once.
@@ -202,7 +205,7 @@ class Reader:
             files=files,
         ):
             if isinstance(item, Said):
-                step = self._remember(id, known or _Step(ts))
+                step = self._remember(id, known or _Step(ts, item.message.sort_ts))
                 if role == "assistant":
                     step.add(self.waiting)
                     self.waiting = _Step()
@@ -210,7 +213,7 @@ class Reader:
                         self.agents = id
                 if known is None:
                     self.newest = id
-                item = Said(item.conversation, step.count(item.message))
+                item = Said(item.conversation, step.complete(item.message))
             yield item
 
     def _usage(self, rows: object) -> Iterator[Item]:
@@ -222,7 +225,7 @@ class Reader:
                 count(facts.get(name)) or 0
                 for name in ("inputTokens", "cacheInputTokens", "cacheCreateTokens", "outputTokens")
             )
-            self.waiting.add(_Step(None, fresh + read + written, out, read))
+            self.waiting.add(_Step(None, None, fresh + read + written, out, read))
             self.session.note(model=identifier(facts.get("model")))
         step = self.steps.get(self.agents or "")
         # Storage takes a correction by its larger output.
@@ -258,7 +261,7 @@ def _answers(event: dict[str, Any]) -> str:
 
 
 def _dumped(step: _Step) -> list[object]:
-    return [step.ts, step.token_in, step.token_out, step.token_cached]
+    return [step.ts, step.sort_ts, step.token_in, step.token_out, step.token_cached]
 
 
 def _dict(value: object) -> dict[str, Any]:
