@@ -14,7 +14,7 @@ What is named here is the public API; it is loaded when it is first used. Search
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ _HOMES = ("errors", "models", "storage", "ingest", "export", "credentials")
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("glin-datasette")
     if name in __all__:
         for home in _HOMES:

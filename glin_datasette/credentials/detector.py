@@ -21,7 +21,7 @@ _NEAR = 10
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{0,500}")
 _WORD = re.compile(r"[A-Za-z0-9_-]")
-_AT_START, _AT_END = " \t\r\n=:\"", " \t\r\n\""
+_AT_START, _AT_END = ' \t\r\n=:"', ' \t\r\n"'
 _ESCAPE = re.compile(r"(?:\\[nrt]|%[0-9A-Fa-f]{2})\Z")
 
 

@@ -181,5 +181,3 @@ def test_the_rules_are_run_without_what_verifies_them() -> None:
     for name in ("detector", "keywords", "rules"):
         source = (Path(rules.__file__).parent / f"{name}.py").read_text("utf-8")
         assert not re.search(r"\.verify\(|analyze_line|scan_line|scan_file", source)
-
-
