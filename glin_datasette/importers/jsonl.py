@@ -35,8 +35,8 @@ class BadLine(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. ``number`` counts from 1, ``end`` is the byte after it, ``key`` is a digest
-    of the line that a record stands on.
+    """One line. ``number`` counts from 1, ``begin`` is its first byte and ``end`` the one
+    after it, ``key`` is a digest of the line that a record stands on.
 
     ``record`` is ``None`` if ``error`` says why there is none, or the line is blank.
     ``torn`` marks a last line that is still being written, or was cut off: it may be whole
@@ -44,6 +44,7 @@ class Line:
     """
 
     number: int
+    begin: int
     end: int
     record: dict[str, Any] | None
     error: str | None = None
@@ -74,6 +75,7 @@ def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
 
 def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
     """The next line, in a list to be emptied; ``None`` at the end of the file."""
+    begin = file.tell()
     raw = file.readline(MAX_LINE + 1)
     if not raw:
         return None
@@ -83,19 +85,19 @@ def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
         while not terminated and (part := file.readline(_SKIP_CHUNK)):
             terminated = part.endswith(b"\n")
         error = f"longer than {MAX_LINE // 1024 // 1024} MiB"
-        return [Line(number, file.tell(), None, error, torn=not terminated)]
+        return [Line(number, begin, file.tell(), None, error, torn=not terminated)]
     end = file.tell()
     if raw.isspace():
-        return [Line(number, end, None, torn=not terminated)]
+        return [Line(number, begin, end, None, torn=not terminated)]
     # The same, whether its newline is there yet or not.
     key = digest(raw if terminated else raw + b"\n")
     try:
         text = _text(raw)
         del raw
-        return [Line(number, end, _object(text), key=key)]
+        return [Line(number, begin, end, _object(text), key=key)]
     except BadLine as problem:
         error = str(problem) if terminated else f"cut off: {problem}"
-        return [Line(number, end, None, error, torn=not terminated)]
+        return [Line(number, begin, end, None, error, torn=not terminated)]
 
 
 def decode(raw: bytes) -> dict[str, Any]:

@@ -27,9 +27,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..base import Checkpoint, Importer, Item, Skipped
+from ..base import Checkpoint, Importer, Item
 from ..documents import outline
-from ..jsonl import BadLine, decode, read_lines
+from ..jsonl import BadLine, decode
+from ..records import cut_line, read_records, records_in
 from .kinds import KNOWN
 from .reader import SOURCE, Reader
 from .state import State
@@ -77,16 +78,11 @@ class ClaudeCode(Importer):
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Claude Code."""
         others = False
-        for line in head.split(b"\n"):
-            try:
-                record = decode(line)
-            except BadLine:
-                continue
+        for record in records_in(head):
             if _is_record(record):
                 return True
             others = True
-        # The last line may go on behind the head; it tells where no whole one did.
-        cut = head[head.rfind(b"\n") + 1 :]
+        cut = cut_line(head)
         if others or not cut.startswith(b"{"):
             return False
         begins = _SCALARS.match(cut)
@@ -99,25 +95,11 @@ class ClaudeCode(Importer):
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
         state = State.load(start.state)
         reader = Reader(path, state)
-        offset, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.error is not None:
-                yield Skipped(line.number, line.error)
-            if line.torn:
-                break
-            offset, number = line.end, line.number
-            if line.record is not None:
-                try:
-                    items = list(reader.read(line.record, line.key))
-                except RecursionError:
-                    yield Skipped(line.number, "not usable: nested too deeply")
-                else:
-                    yield from items
-                    items.clear()
-            # What was large is not held while the next line is read.
-            del line
+        end = yield from read_records(
+            path, start, lambda record, line: reader.read(record, line.key)
+        )
         yield from reader.finish()
-        yield Checkpoint(offset, number, state.dump())
+        yield Checkpoint(*end, state.dump())
 
 
 def _is_record(record: Mapping[str, object]) -> bool:

@@ -27,9 +27,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..base import Checkpoint, Importer, Item, Skipped
-from ..jsonl import BadLine, decode, read_lines
+from ..base import Checkpoint, Importer, Item
 from ..places import configured
+from ..records import cut_line, read_records, records_in
 from .reader import Reader
 from .records import ENVELOPES, is_bare_item, is_bare_meta
 from .state import State
@@ -67,42 +67,19 @@ class Codex(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Codex."""
-        for line in head.split(b"\n"):
-            try:
-                record = decode(line)
-            except BadLine:
-                continue
-            if _is_record(record):
-                return True
-        # The last line may go on behind the head; it tells where no whole one did.
-        cut = head[head.rfind(b"\n") + 1 :]
+        if any(map(_is_record, records_in(head))):
+            return True
+        cut = cut_line(head)
         return bool(_CUT_LINE.match(cut) or _CUT_BARE_META.match(cut))
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
         state = State.load(start.state)
         reader = Reader(path, state)
-        offset, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.error is not None:
-                yield Skipped(line.number, line.error)
-            if line.torn:
-                break
-            if line.record is not None:
-                try:
-                    place, size = (offset, line.number - 1), line.end - offset
-                    items = list(reader.read(line.record, line.key, place, size))
-                except RecursionError:
-                    yield Skipped(line.number, "not usable: nested too deeply")
-                else:
-                    yield from items
-                    items.clear()
-            offset, number = line.end, line.number
-            # What was large is not held while the next line is read.
-            del line
+        end = yield from read_records(path, start, reader.read)
         yield from reader.finish()
         # What waits for the records behind it is read again together with them.
-        yield Checkpoint(*(reader.waits_since() or (offset, number)), state.dump())
+        yield Checkpoint(*(reader.waits_since() or end), state.dump())
 
 
 def _is_record(record: Mapping[str, object]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..base import Item, Moved, Unknown, Usage
+from ..jsonl import Line
 from ..text import identifier, normalise_time, string
 from .held import Waiting
 from .meta import born_at, later, note_meta, opened
@@ -24,12 +25,11 @@ _MAX_MODEL = 200
 class Reader(Voice):
     """Reads the records of ``path`` in order. ``state`` goes on from an earlier reading."""
 
-    def read(
-        self, record: dict[str, Any], key: str, place: tuple[int, int], size: int
-    ) -> Iterator[Item]:
-        """What one record says. ``key`` is a digest of its line, ``place`` where it begins:
-        the byte, and the lines before it; ``size`` its bytes."""
+    def read(self, record: dict[str, Any], line: Line) -> Iterator[Item]:
+        """What one record says."""
         kind, payload = unwrapped(record)
+        key, size = line.key, line.end - line.begin
+        place = (line.begin, line.number - 1)
         ts = normalise_time(record.get("timestamp"))
         if kind == "session_meta":
             self._meta(payload, ts, first=not place[1])

@@ -26,10 +26,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..base import Checkpoint, Importer, Item, Skipped
-from ..jsonl import BadLine, decode, read_lines
+from ..jsonl import Line
 from ..places import configured
+from ..records import cut_line, read_records, records_in
 from .events import KNOWN
 from .reader import Reader
 
@@ -73,40 +75,23 @@ class CopilotCli(Importer):
         if "GitHub.copilot-chat" in path.parts:
             return False
         others = False
-        for line in head.split(b"\n"):
-            try:
-                record = decode(line)
-            except BadLine:
-                continue
+        for record in records_in(head):
             kind = record.get("type")
             if isinstance(kind, str) and kind in KNOWN and isinstance(record.get("data"), dict):
                 return True
             others = True
-        # The last line may go on behind the head; it tells where no whole one did.
-        cut = head[head.rfind(b"\n") + 1 :]
-        begins = _BEGINS.match(cut)
+        begins = _BEGINS.match(cut_line(head))
         return not others and begins is not None and begins[1].decode() in KNOWN
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
         reader = Reader.load(path, start.state)
-        offset, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.error is not None:
-                yield Skipped(line.number, line.error)
-            if line.torn:
-                break
-            offset, number = line.end, line.number
-            if line.record is not None and not isinstance(line.record.get("data", {}), dict):
-                yield Skipped(line.number, "no event: its data is no object")
-            elif line.record is not None:
-                try:
-                    items = list(reader.read(line.record, line.key))
-                except RecursionError:
-                    yield Skipped(line.number, "not usable: nested too deeply")
-                else:
-                    yield from items
-                    items.clear()
-            del line
+
+        def event(record: dict[str, Any], line: Line) -> Iterable[Item]:
+            if not isinstance(record.get("data", {}), dict):
+                return [Skipped(line.number, "no event: its data is no object")]
+            return reader.read(record, line.key)
+
+        end = yield from read_records(path, start, event)
         yield from reader.finish()
-        yield Checkpoint(offset, number, reader.dump())
+        yield Checkpoint(*end, reader.dump())

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base import Checkpoint, Importer, Item, Skipped, Unknown
-from ..jsonl import BadLine, Line, decode, read_lines
+from ..jsonl import BadLine, Line, decode
+from ..records import read_records
 from ..session import Session
 from ..text import digest, identifier, string
 from ..tool_input import render_tool_input
@@ -86,18 +87,9 @@ class CursorAgent(Importer):
             yield start
             return
         reader = _Reader.load(path, id, start.state)
-        offset, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.error is not None:
-                yield Skipped(line.number, line.error)
-            if line.torn:
-                break
-            offset, number = line.end, line.number
-            if line.record is not None:
-                yield from reader.read(line)
-            del line
+        end = yield from read_records(path, start, reader.read)
         yield from reader.session.finish()
-        yield Checkpoint(offset, number, reader.dump())
+        yield Checkpoint(*end, reader.dump())
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
@@ -138,8 +130,7 @@ class _Reader:
             "lines": self.lines,
         }
 
-    def read(self, line: Line) -> Iterator[Item]:
-        record = line.record or {}
+    def read(self, record: dict[str, Any], line: Line) -> Iterator[Item]:
         role, message = record.get("role"), record.get("message")
         if role not in _ROLES:
             kind = string(record.get("type")) or string(role) or "no role"

@@ -28,7 +28,7 @@ from ..documents import outline
 from ..jsonl import BadLine, decode
 from ..places import configured
 from .document import read_document
-from .lines import read_records
+from .lines import read_session
 from .messages import TYPES
 from .session import SOURCE
 
@@ -81,7 +81,7 @@ class Gemini(Importer):
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
-        return (read_records if _has_lines(path) else read_document)(path, start)
+        return (read_session if _has_lines(path) else read_document)(path, start)
 
 
 def _has_lines(path: Path) -> bool:

@@ -6,36 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..base import Checkpoint, Item, Skipped, Unknown
-from ..jsonl import read_lines
+from ..base import Checkpoint, Item, Unknown
+from ..records import read_records
 from ..text import identifier
 from .session import Reader
 
-__all__ = ["read_records"]
+__all__ = ["read_session"]
 
 
-def read_records(path: Path, start: Checkpoint) -> Iterator[Item]:
+def read_session(path: Path, start: Checkpoint) -> Iterator[Item]:
     """What the file holds from ``start`` on."""
     reader = Reader.load(path, start.state)
-    offset, number = start.offset, start.line
-    for line in read_lines(path, start.offset, start.line):
-        if line.error is not None:
-            yield Skipped(line.number, line.error)
-        if line.torn:
-            break
-        offset, number = line.end, line.number
-        if line.record is not None:
-            try:
-                items = list(_record(reader, line.record, line.key))
-            except RecursionError:
-                yield Skipped(line.number, "not usable: nested too deeply")
-            else:
-                yield from items
-                items.clear()
-        # What was large is not held while the next line is read.
-        del line
+    end = yield from read_records(
+        path, start, lambda record, line: _record(reader, record, line.key)
+    )
     yield from reader.finish()
-    yield Checkpoint(offset, number, reader.dump())
+    yield Checkpoint(*end, reader.dump())
 
 
 def _record(reader: Reader, record: dict[str, Any], key: str) -> Iterator[Item]:

@@ -21,9 +21,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..base import Checkpoint, Importer, Item, Skipped
-from ..jsonl import BadLine, decode, read_lines
+from ..base import Checkpoint, Importer, Item
 from ..places import configured
+from ..records import cut_line, read_records, records_in
 from .kinds import KINDS
 from .reader import SOURCE, Reader
 
@@ -52,28 +52,17 @@ class Junie(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is an event of Junie."""
-        for line in head.split(b"\n"):
-            try:
-                kind = decode(line).get("kind")
-            except BadLine:
-                continue
+        for record in records_in(head):
+            kind = record.get("kind")
             if isinstance(kind, str) and kind in KINDS:
                 return True
-        return _BEGINS.match(head[head.rfind(b"\n") + 1 :]) is not None
+        return _BEGINS.match(cut_line(head)) is not None
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
         reader = Reader.load(path.parent.name or path.stem, start.state)
-        offset, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.error is not None:
-                yield Skipped(line.number, line.error)
-            if line.torn:
-                break
-            offset, number = line.end, line.number
-            if line.record is not None:
-                yield from reader.read(line.record, line.key)
-            # What was large is not held while the next line is read.
-            del line
+        end = yield from read_records(
+            path, start, lambda record, line: reader.read(record, line.key)
+        )
         yield from reader.session.finish()
-        yield Checkpoint(offset, number, reader.dump())
+        yield Checkpoint(*end, reader.dump())

@@ -25,8 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..base import Checkpoint, Importer, Item
-from ..jsonl import BadLine, decode
 from ..places import configured
+from ..records import cut_line, records_in
 from .reader import SOURCE, read_session
 from .tree import KINDS
 
@@ -59,13 +59,9 @@ class Pi(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a header or an entry of pi."""
-        for line in head.split(b"\n"):
-            try:
-                if _is_record(decode(line)):
-                    return True
-            except BadLine:
-                continue
-        return _HEADER.match(head[head.rfind(b"\n") + 1 :]) is not None
+        if any(map(_is_record, records_in(head))):
+            return True
+        return _HEADER.match(cut_line(head)) is not None
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """The whole file, whatever was read before."""
