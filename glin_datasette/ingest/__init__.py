@@ -6,8 +6,9 @@ by their ids. Each file is one transaction, together with the note how far it wa
 import that is killed has loaded whole files and goes on with the rest the next time.
 
 - :mod:`.finding`: which files there are, and whose
-- :mod:`.run`: one import; :mod:`.tally`: what it did
-- :mod:`.options`: what is made of the messages on their way
+- :mod:`.run`: one import, file by file; :mod:`.reading`: one file; :mod:`.tally`: what was done
+- :mod:`.options`, :mod:`.binaries`: what is made of the messages on their way
+- :mod:`.watch`: an import whenever something changes
 """
 
 from __future__ import annotations

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import sqlite3
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,37 +13,24 @@ from typing import Any
 
 import sqlite_utils
 
-from ..errors import FilterError, GlinError, UsageError
+from ..errors import UsageError
 from ..importers import broken_importers, importer_for, importer_named, importers
-from ..importers.base import (
-    Checkpoint,
-    File,
-    Importer,
-    Item,
-    Moved,
-    Said,
-    Skipped,
-    Summary,
-    Unknown,
-    Usage,
-)
-from ..importers.third_party import error_text
-from ..models import Conversation, ImportReport
+from ..importers.base import Checkpoint, Importer, Summary
+from ..models import ImportReport
 from ..storage.connection import database_path, transaction
 from ..storage.import_files import ImportFile, find_import_file, record_import_file
-from ..storage.load import Loader, loading, set_summary, settle
+from ..storage.load import Loader, loading
+from ..storage.settling import set_summary, settle
 from .finding import find_transcripts, stamp
 from .options import ImportOptions, Shaper
-from .tally import MAX_PROBLEMS, Tally
+from .reading import ImporterFailed, Reading, blaming, feed, read
+from .tally import Tally
 
 __all__ = ["Progress", "import_paths"]
 
 #: Called after each file, and now and then during a long one, with files done, files in
 #: all, the file's path, and the messages added so far.
 Progress = Callable[[int, int, Path, int], None]
-
-#: Items between two calls.
-_STEP = 1000
 
 _BLOCK = 1024 * 1024
 
@@ -91,7 +75,7 @@ def import_paths(
         except OSError as ex:
             tally.files += 1
             tally.unreadable(path, ex)
-        except _ImporterFailed as ex:
+        except ImporterFailed as ex:
             tally.files += 1
             tally.failure(path, str(ex))
         if progress:
@@ -101,33 +85,6 @@ def import_paths(
     for broken in broken_importers():
         tally.failure(broken.what, broken.error)
     return tally.report(time.perf_counter() - started)
-
-
-class _ImporterFailed(Exception):
-    """An importer has a bug, or what it yields cannot be stored; none of it was."""
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What one reading of a file said, beside what went into the archive."""
-
-    end: Checkpoint
-    skipped: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
-    problems: list[Skipped] = field(default_factory=list)
-    summaries: list[Summary] = field(default_factory=list)
-
-    @property
-    def torn(self) -> bool:
-        """Whether the last line is still being written: it will be read again."""
-        return bool(self.problems) and (self.problems[-1].line or 0) > self.end.line > 0
-
-    @property
-    def last_error(self) -> str | None:
-        if not self.problems:
-            return None
-        last = self.problems[-1]
-        return f"line {last.line}: {last.error}" if last.line else last.error
 
 
 @dataclass(slots=True)
@@ -148,7 +105,7 @@ class _Run:
         """Import what is new in a file, in one transaction.
 
         :raises OSError: if it cannot be read
-        :raises _ImporterFailed: if its importer does something else than it should
+        :raises ImporterFailed: if its importer does something else than it should
         """
         known = find_import_file(self.db, str(path))
         before = importer_named(known.format) if known else None
@@ -182,9 +139,9 @@ class _Run:
         if redact is None:
             redact = was_redacted
         shaper = Shaper(self.options, redact=redact)
-        with _blaming(importer), self._loading(importer) as load:
-            items = shaper.shape(_read(importer, path, start), exact=importer.exact)
-            reading = _feed(load, items, start, self._tell)
+        with blaming(importer), self._loading(importer) as load:
+            items = shaper.shape(read(importer, path, start), exact=importer.exact)
+            reading = feed(load, items, start, self._tell)
             # An earlier import may have stored them.
             load.unlink(shaper.dropped)
             later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
@@ -247,7 +204,7 @@ class _Run:
             state[_REDACTED] = True
         return state
 
-    def _count(self, path: Path, load: Loader, reading: _Reading, shaper: Shaper) -> None:
+    def _count(self, path: Path, load: Loader, reading: Reading, shaper: Shaper) -> None:
         tally = self.tally
         tally.files += 1
         tally.conversations += load.conversations
@@ -263,89 +220,6 @@ class _Run:
             with transaction(self.db):
                 for source, summary in self.summaries:
                     set_summary(self.db, source, summary.leaf, summary.title)
-
-
-#: What SQLite says of a value that cannot be stored, as against the state of the archive.
-_VALUE_ERRORS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-
-
-@contextlib.contextmanager
-def _blaming(importer: Importer) -> Iterator[None]:
-    """Tell what goes wrong inside as a failure of the importer, unless it lies in the file
-    or in the archive.
-
-    :raises _ImporterFailed: if it does not
-    """
-    try:
-        yield
-    except (_ImporterFailed, OSError):
-        raise
-    except GlinError as ex:
-        if isinstance(ex.__cause__, _VALUE_ERRORS):
-            raise _failed(importer, ex.__cause__) from ex
-        if isinstance(ex, FilterError):
-            raise _failed(importer, ex) from ex
-        raise
-    except Exception as ex:
-        raise _failed(importer, ex) from ex
-
-
-def _read(importer: Importer, path: Path, start: Checkpoint) -> Iterator[Item]:
-    """What an importer yields. Whatever it raises but OSError, SQLite's errors with the
-    databases that it reads included, is no error of ours."""
-    try:
-        yield from importer.read(path, start)
-    except OSError:
-        raise
-    except Exception as ex:
-        raise _failed(importer, ex) from ex
-
-
-def _failed(importer: Importer, ex: Exception) -> _ImporterFailed:
-    return _ImporterFailed(f"the importer {importer.name} failed: {error_text(ex)}")
-
-
-def _feed(
-    load: Loader, items: Iterator[Item], start: Checkpoint, tick: Callable[[int], None]
-) -> _Reading:
-    """Put what an importer yields into the archive. ``tick`` is called now and then with
-    the messages that it added."""
-    reading = _Reading(start)
-    for number, item in enumerate(items, 1):
-        if number % _STEP == 0:
-            tick(load.messages)
-        match item:
-            case Said():
-                load.message(item.conversation, item.message)
-            case Conversation():
-                load.conversation(item)
-            case Usage():
-                load.usage(
-                    item.conversation,
-                    item.message,
-                    item.token_in,
-                    item.token_out,
-                    item.token_cached,
-                )
-            case Moved():
-                load.moved(item.conversation, item.messages)
-            case File():
-                load.file(item.attachment)
-            case Summary():
-                reading.summaries.append(item)
-            case Skipped():
-                reading.skipped += 1
-                if len(reading.problems) < MAX_PROBLEMS:
-                    reading.problems.append(item)
-            case Unknown():
-                reading.unknown[item.kind] += 1
-            case Checkpoint():
-                reading.end = item
-            case _:
-                raise TypeError(f"{type(item).__name__} is no item")
-        # A large one is not held while the next one is read.
-        del item
-    return reading
 
 
 def _kept(state: Mapping[str, Any]) -> dict[str, Any]:

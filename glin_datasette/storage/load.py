@@ -24,6 +24,7 @@ from .schema import (
     drop_search_triggers,
     search_available,
 )
+from .settling import note_fork, reorder, set_summary, settle_moved
 from .write import (
     MESSAGE_COLUMNS,
     follow_message,
@@ -39,9 +40,6 @@ from .write import (
 #: Messages, and characters of text, that wait to be written.
 _BATCH = 500
 _BATCH_TEXT = 1_000_000
-
-#: Rebuilding the index as one segment pays when this share of it is new.
-_OPTIMIZE_SHARE = 0.2
 
 
 @dataclass(slots=True)
@@ -255,33 +253,20 @@ class Loader:
             follow_message(self.db, target.id, target.first_ts, target.last_ts, target.model)
             if target.disordered:
                 self._reorder(target.id)
-            if target.copied_from not in (None, target.id):
-                self._fork(target.id, target.copied_from)
+            if target.copied_from is not None and target.copied_from != target.id:
+                note_fork(self.db, target.id, target.copied_from)
         for owner in self._left:
-            self._settle_moved(owner)
+            self._reorder(owner)
+            settle_moved(self.db, owner)
         link_parents(self.db)
 
-    def _settle_moved(self, conversation_id: int) -> None:
-        """After messages were moved out of or into it: the places, times and model of those
-        that it holds, and none of it where it holds none."""
-        self._reorder(conversation_id)
-        # Its branches stay, and are linked again when it comes back.
-        self.db.execute(
-            "update conversations set parent_id = null where parent_id = :id"
-            " and not exists (select 1 from messages where conversation_id = :id)",
-            {"id": conversation_id},
-        )
-        self.db.execute(
-            "delete from conversations where id = :id"
-            " and not exists (select 1 from messages where conversation_id = :id)",
-            {"id": conversation_id},
-        )
-        self.db.execute(
-            "update conversations set (started_at, ended_at) ="
-            " (select min(ts), max(ts) from messages where conversation_id = :id),"
-            " model = coalesce((select model from messages where conversation_id = :id"
-            " and model is not null order by position desc limit 1), model) where id = :id",
-            {"id": conversation_id},
+    def _reorder(self, conversation_id: int) -> None:
+        began, moved = self._load_began, self._moved
+        reorder(
+            self.db,
+            conversation_id,
+            self._sort_ts,
+            in_order=lambda message: message < began and message not in moved,
         )
 
     def _flush(self) -> None:
@@ -392,49 +377,6 @@ class Loader:
             )
             self._first_id = self._next_id
 
-    def _reorder(self, conversation_id: int) -> None:
-        """Number the messages of a conversation by time.
-
-        What was stored before this load is in order already; the running maximum of its
-        times is what each of those messages was ordered by. So reading a transcript in
-        parts gives the same order as reading it at once.
-        """
-        rows = self.db.execute(
-            "select id, ts, position from messages where conversation_id = ? order by position, id",
-            [conversation_id],
-        ).fetchall()
-        ordered: list[tuple[str, int, int, int]] = []
-        latest = ""
-        for place, (message_id, ts, position) in enumerate(rows):
-            moment = self._sort_ts.get(message_id) or ts or latest
-            if message_id < self._load_began and message_id not in self._moved:
-                moment = max(moment, latest)
-            latest = moment
-            ordered.append((moment, place, message_id, position))
-        ordered.sort()
-        self.db.conn.executemany(
-            "update messages set position = ? where id = ?",
-            [
-                (new, message_id)
-                for new, (_, _, message_id, old) in enumerate(ordered)
-                if new != old
-            ],
-        )
-
-    def _fork(self, conversation_id: int, origin: int | None) -> None:
-        """Note that a conversation continues another one, unless it has a parent already
-        or is itself an ancestor of that one."""
-        self.db.execute(
-            "with recursive ancestors(id) as ("
-            "  select :origin union select c.parent_id from conversations as c"
-            "  join ancestors as a on c.id = a.id where c.parent_id is not null)"
-            " update conversations set relation = 'fork', parent_id = :origin,"
-            " parent_source_id = (select source_id from conversations where id = :origin)"
-            " where id = :id and parent_id is null and parent_source_id is null"
-            " and id not in (select id from ancestors)",
-            {"id": conversation_id, "origin": origin},
-        )
-
 
 @contextlib.contextmanager
 def loading(
@@ -459,40 +401,6 @@ def loading(
         yield loader
         loader._close()
         facts["rows"] = loader.messages
-
-
-def set_summary(db: sqlite_utils.Database, source: str, leaf: str, title: str) -> bool:
-    """Title the conversation of ``source`` that holds the record ``leaf``.
-
-    :returns: whether there is one
-    """
-    found = db.execute(
-        "select c.source_id from messages as m indexed by idx_messages_source_id"
-        " join conversations as c on c.id = m.conversation_id"
-        " where c.source = ? and m.source_id >= ? and m.source_id < ?"
-        " and (m.source_id = ? or m.source_id like '%#%') limit 1",
-        [source, leaf, leaf + "$", leaf],
-    ).fetchone()
-    if not found:
-        return False
-    insert_conversation(
-        db, Conversation(source=source, source_id=found[0], title=title, title_from="summary")
-    )
-    return True
-
-
-def settle(db: sqlite_utils.Database, added: int) -> None:
-    """After ``added`` messages were loaded: merge the search index and refresh what the
-    query planner knows, where that is worth it."""
-    if not added:
-        return
-    with timed("settle") as facts:
-        total = db.table("messages").count
-        if search_available(db) and added >= total * _OPTIMIZE_SHARE:
-            with transaction(db):
-                db.execute("insert into messages_fts(messages_fts) values ('optimize')")
-            facts["optimized"] = True
-        db.execute("pragma optimize")
 
 
 def _merged(old: Conversation, new: Conversation) -> Conversation:

@@ -16,7 +16,7 @@ from glin_datasette.storage import (
     query_conversations,
     tag_conversation,
 )
-from glin_datasette.storage.load import set_summary, settle
+from glin_datasette.storage.settling import set_summary, settle
 
 
 def conversation(source_id: str = "s", **said: str) -> Conversation:
