@@ -32,8 +32,8 @@ run: $(venv)/installed ## make the archive, import what is on this machine, serv
 	@$(bin)/glin-datasette import --or-samples
 	@exec $(bin)/glin-datasette serve --port $(PORT)
 
-test: $(venv)/developing ## run the whole test suite
-	$(bin)/python -m pytest $(ARGS)
+test: $(venv)/developing ## run the whole test suite, on every core
+	$(bin)/python -m pytest -n auto $(ARGS)
 
 lint: $(venv)/developing ## check style
 	$(bin)/ruff check .

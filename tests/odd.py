@@ -8,15 +8,24 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-TEXTS = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
-    ["\ud800", "\0", "\x02x\x03", "<", "/", "a" * 300, "\u2028", "data:image/png;base64,", "{"]
-)
+#: Characters and words that mean something to SQLite, to a terminal or to some format.
+_WORDS = (
+    "\ud800", "\0", "\x02x\x03", "<", "/", "a" * 300, "\u2028", "data:image/png;base64,", "{",
+    "<user_query>", "<command-name>", "<system-reminder>", "2026-13-45T99:99", "user",
+    "assistant", "system", "text", "tool_use", "tool_result", "message", "image",
+)  # fmt: skip
+_KEYS = (
+    "type", "text", "content", "id", "output", "messages", "parts", "role", "value", "source",
+    "data", "input", "message", "uuid",
+)  # fmt: skip
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(_WORDS)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | TEXTS,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            TEXTS | st.sampled_from(["type", "text", "content", "id", "output", "messages"]),
+            TEXTS | st.sampled_from(_KEYS),
             inner,
             max_size=4,
         )

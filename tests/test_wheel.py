@@ -110,8 +110,10 @@ def test_plain_pip_install_gets_the_stable_datasette(wheel: Path) -> None:
     assert sorted(re.match(r"[\w-]+", need)[0] for need in runtime) == [  # type: ignore[index]
         "click",
         "datasette",
+        "detect-secrets",
         "platformdirs",
         "sqlite-utils",
+        "watchdog",
     ]
     assert not [need for need in runtime if re.search(r"\d(a|b|rc|\.dev)\d", need)]
 

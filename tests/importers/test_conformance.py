@@ -23,6 +23,7 @@ import pytest
 import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd import changed
 from transcripts import lay_out, messages, read, transcripts
 
 from glin_datasette.importers import importers
@@ -424,51 +425,6 @@ def test_a_truncated_file_keeps_what_is_whole(importer: Importer, tmp_path: Path
 
 # --- any value in any place, any byte --------------------------------------------------
 
-ODD_TEXT = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
-    ["\ud800", "\0", "\x02x\x03", "<user_query>", "/", "a" * 300, "\u2028", "2026-13-45T99:99"]
-)
-ODD = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**30), 10**30)
-    | st.floats()
-    | ODD_TEXT
-    | st.sampled_from(["user", "assistant", "system", "text", "tool_use", "message", "image"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            ODD_TEXT | st.sampled_from(["type", "text", "content", "id", "parts", "role", "value"]),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=6,
-)
-
-
-def places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if at:
-        yield at
-    if isinstance(value, dict | list):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in pairs:
-            yield from places(inner, (*at, key))
-
-
-def put(value: Any, at: tuple[str | int, ...], new: object) -> None:
-    for key in at[:-1]:
-        value = value[key]
-    value[at[-1]] = new
-
-
-def mutated(data: Any, document: Any) -> str:
-    document = json.loads(json.dumps(document))
-    for _ in range(data.draw(st.integers(1, 3))):
-        found = sorted(places(document), key=str)
-        if found:
-            put(document, data.draw(st.sampled_from(found)), data.draw(ODD))
-    return json.dumps(document)
-
 
 def mutate(data: Any, path: Path) -> None:
     """Put odd values into a file where it has others."""
@@ -481,12 +437,12 @@ def mutate(data: Any, path: Path) -> None:
         for _ in range(data.draw(st.integers(1, 3))):
             at = data.draw(st.integers(0, len(lines) - 1))
             try:
-                lines[at] = mutated(data, json.loads(lines[at]))
+                lines[at] = json.dumps(changed(data.draw, json.loads(lines[at])))
             except ValueError:
                 lines[at] = ""
         path.write_text("\n".join(lines) + "\n", "utf-8")
     elif path.suffix == ".json":
-        path.write_text(mutated(data, json.loads(text)), "utf-8")
+        path.write_text(json.dumps(changed(data.draw, json.loads(text))), "utf-8")
 
 
 def mutate_database(data: Any, path: Path) -> None:
@@ -503,7 +459,7 @@ def mutate_database(data: Any, path: Path) -> None:
         new: object = data.draw(st.sampled_from([None, -1, 1.5, b"\xff\xfe", "", "x", 2**62]))
         if data.draw(st.booleans()):
             with suppress(TypeError, ValueError):
-                new = mutated(data, json.loads(value)).encode("utf-8", "replace").decode()
+                new = json.dumps(changed(data.draw, json.loads(value)))
         change = f"update [{table}] set [{names[column]}] = ? where rowid = ?"
         with suppress(sqlite3.Error):  # A constraint keeps such a value out of any database.
             conn.execute(change, [new, row[0]])
