@@ -288,7 +288,7 @@ def negatives() -> list[str]:
         "from ghp_import import main",
         "gh_pages ghs_client glpat-short",
         "eyJust a word. eyJ.eyJ.eyJ",
-        f"token_refreshed_at: 2026-02-11T05:53:33.335Z last_token: 2026-02-11T05:53:33.335Z",
+        "token_refreshed_at: 2026-02-11T05:53:33.335Z last_token: 2026-02-11T05:53:33.335Z",
         "keyboard-shortcut: ctrl+shift+p1",
         "PWD=/home/ada/tide-2 OLDPWD=/home/ada",
         "user.signingkey=" + made_up(16, HEX),

@@ -47,6 +47,9 @@ _OTHERS = re.compile(
 )
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|ñ")
+#: So much of a value tells what it is.
+_ENOUGH = 150
+
 _PARAMETER = re.compile("[&#]")
 _RESOURCE = re.compile(r"[\w:*]:\Z")
 _HEAD = re.compile(r"[\w.-]{0,60}\Z")
@@ -80,9 +83,10 @@ def assignments(text: str, folded: str) -> Iterator[tuple[str, int, int]]:
             found = _ASSIGNED.match(text, end)
             if found:
                 before = _before(text, at)
-                start, stop = _value(text, at - len(before), found)
-                if kind := _assigned(text, before, at, text[start:stop][:150], found):
-                    yield kind, start, stop
+                start, stop, is_all = _value(text, at - len(before), found)
+                value = text[start : min(stop, start + _ENOUGH)]
+                if kind := _assigned(text, before, at, value, found):
+                    yield kind, start, stop if is_all else _bare_end(text, stop)
             elif folded.find("--", max(0, at - 40), at) >= 0:
                 found = _FLAG.match(text, end)
                 if found and (kind := _given(text, at, end, found)):
@@ -96,14 +100,15 @@ def _bare_end(text: str, at: int) -> int:
     return rest.end() if rest else at
 
 
-def _value(text: str, name: int, found: re.Match[str]) -> tuple[int, int]:
-    """Where the value is that belongs to the name at ``name``."""
+def _value(text: str, name: int, found: re.Match[str]) -> tuple[int, int, bool]:
+    """Where the value is that belongs to the name at ``name``, and whether that is all of
+    it. Most are none, and none of these is worth going to its end."""
     if found["quote"]:
-        return found.span("quoted")
-    start, end = found.start("bare"), _bare_end(text, found.end("bare"))
+        return *found.span("quoted"), True
+    start, end = found.span("bare")
     if text[name - 1 : name] in ("?", "&") and (next_one := _PARAMETER.search(text, start, end)):
-        end = next_one.start()
-    return start, end
+        return start, next_one.start(), True
+    return start, end, False
 
 
 def _assigned(text: str, before: str, at: int, value: str, found: re.Match[str]) -> str | None:
@@ -120,7 +125,7 @@ def _assigned(text: str, before: str, at: int, value: str, found: re.Match[str])
     if found["quote"]:
         loose = kind in ("password", "secret") and is_password(value)
         return kind if loose or is_random(value) else None
-    if found["after"] in ("(", "[", "{", "<") or _kind(value) or _is_dotted(value):
+    if found["after"] in ("(", "[", "{", "<") or _kind(value[-60:]) or _is_dotted(value):
         return None
     if is_random(value):
         return kind

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import sys
-import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_several_are_found_in_their_order() -> None:
     found = list(find(text))
     assert {each.kind for each in found} == {kind for kind, _ in TOKENS}
     assert found == sorted(found, key=lambda each: each.start)
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
 
 
 def test_a_title_may_hold_the_beginning_of_one() -> None:
@@ -111,42 +112,38 @@ def test_any_text_has_findings_within_it(text: str) -> None:
 HOSTILE = [
     "sk-", "sk-ant-", "eyJ", "eyJ.", "eyJaaaaaaaaaa.", "://", "://a:b", "//_authToken=",
     "T3BlbkFJ sk-", "BEGIN PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\n",
-    "BEGIN PRIVATE KEY A: b\n", "PRIVATE KEY-----" + "A" * 20 + " BEGIN ", "PuTTY-User-Key-File-2 ",
-    "bearer ", "bearer " + "a" * 17 + " ", "authorization: basic ", "token=", "token: a a", "key=",
-    "secret:'", 'secret:"a', "password:a=", "--token ", "aws key '", "ibm_", "discord M", "twilio AC",
-    "1:A", "123456789:A", "-us", "_live_", "sk_live_a", "AKIA", "xoxb-1-", "hooks.slack.com", "\\n",
-    "'", "<", "[redacted: ", "0", "cloudant", "glpat-", "\u0130token=",
+    "BEGIN PRIVATE KEY A: b\n", "PRIVATE KEY-----" + "A" * 20 + " BEGIN ",
+    "PuTTY-User-Key-File-2 ", "bearer ", "bearer " + "a" * 17 + " ", "authorization: basic ",
+    "token=", "token: a a", "key=",
+    "secret:'", 'secret:"a', "password:a=", "--token ", "aws key '", "ibm_", "discord M",
+    "twilio AC", "1:A", "123456789:A", "-us", "_live_", "sk_live_a", "AKIA", "xoxb-1-",
+    "hooks.slack.com", "\\n", "'", "<", "[redacted: ", "0", "cloudant", "glpat-", "\u0130token=",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_no_text_takes_long(piece: str) -> None:
-    """Linear: twice the text, twice the time, within what a busy machine makes of it."""
-    text = piece * (50_000 // len(piece))
-    started = time.process_time()
-    list(find(text))
-    assert time.process_time() - started < 5
+def test_no_text_takes_for_ever(piece: str) -> None:
+    """Where the time grew with the square of the length, this would not come to an end."""
+    list(find(piece * (200_000 // len(piece))))
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "eyJ" + "a" * 200_000,
-        "token='" + "a1" * 100_000,
-        "bearer " + "a1" * 100_000,
-        "password=" + "x1!" * 70_000,
-        "://" + "a" * 200_000 + ":b@c",
-        "BEGIN RSA PRIVATE KEY-----\n" + "A1" * 100_000,
-        "sk-" + "-" * 200_000,
-        "token" + " " * 200_000,
-        "xoxb" + "-1" * 100_000,
+        "eyJ" + "a" * 1_000_000,
+        "token='" + "a1" * 500_000,
+        "bearer " + "a1" * 500_000,
+        "password=" + "x1!" * 300_000,
+        "://" + "a" * 1_000_000 + ":b@c",
+        "BEGIN RSA PRIVATE KEY-----\n" + "A1" * 500_000,
+        "sk-" + "-" * 1_000_000,
+        "token" + " " * 1_000_000,
+        "xoxb" + "-1" * 500_000,
     ],
     ids=lambda text: text[:12],
 )
-def test_no_long_word_takes_long(text: str) -> None:
-    started = time.process_time()
+def test_no_long_word_takes_for_ever(text: str) -> None:
     list(find(text))
-    assert time.process_time() - started < 2
 
 
 def test_nothing_reaches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,8 +158,6 @@ def test_nothing_reaches_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_rules_are_loaded_by_the_first_search_only() -> None:
-    import subprocess
-
     code = (
         "import sys\n"
         "from glin_datasette.credentials import Redactor\n"
