@@ -59,4 +59,4 @@ def _line(found: SecretFound) -> str:
         where += f", {found.place}"
     kind = found.kind if found.count == 1 else f"{found.count} × {found.kind}"
     title = shorten(found.title or "Untitled conversation", _MAX_TITLE)
-    return one_line(f"{where}: {kind}  {short_time(found.ts)}  {title}")
+    return f"{where}: {kind}  {short_time(found.ts)}  {one_line(title)}"
