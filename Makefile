@@ -35,6 +35,9 @@ run: $(venv)/installed ## make the archive, import what is on this machine, serv
 test: $(venv)/developing ## run the whole test suite, on every core
 	$(bin)/python -m pytest -n auto $(ARGS)
 
+golden: $(venv)/developing ## write again what the fixtures of the importers yield; look at the difference
+	GLIN_WRITE_GOLDEN=1 $(bin)/python -m pytest -q tests/importers/test_golden.py
+
 lint: $(venv)/developing ## check style
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
@@ -97,4 +100,4 @@ $(bin)/python:
 	  { rm -rf $(venv); echo "No virtual environment could be made; install pip or python3-venv first" >&2; exit 1; }; \
 	fi
 
-.PHONY: help run test lint types docs docs-write screenshots bench wheel check db-backup db-check clean
+.PHONY: help run test golden lint types docs docs-write screenshots bench wheel check db-backup db-check clean

@@ -2,7 +2,7 @@
 
 The fixtures are written by hand. Look at the difference before you keep a new one::
 
-    GLIN_WRITE_GOLDEN=1 python -m pytest tests/importers/test_golden.py
+    make golden && git diff tests/fixtures
 """
 
 from __future__ import annotations
