@@ -19,7 +19,7 @@ from glin_datasette.models import Conversation, Message, Ref, SecretFound
 from glin_datasette.storage import insert_conversation, insert_message
 
 TOKEN = provider_tokens()["GitHub token"][0]
-PASSWORD = "hunter2" + "-xyz"
+PASSWORD = "-".join(["hunter2", "xyz"])
 
 
 @pytest.fixture
