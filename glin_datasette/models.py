@@ -206,7 +206,8 @@ class ImportReport:
     ``files`` were looked at, ``unchanged`` of them needed no reading. ``conversations``
     and ``messages`` count what was added. ``skipped`` counts records that were damaged
     (each in ``errors``) or of a kind that this release does not know (by name in
-    ``unknown``). ``redacted`` counts the credentials that were replaced.
+    ``unknown``). ``redacted`` counts the credentials that were replaced, ``failed`` what
+    could not be read at all: these come first in ``errors``.
     """
 
     files: int = 0
@@ -215,6 +216,7 @@ class ImportReport:
     messages: int = 0
     skipped: int = 0
     redacted: int = 0
+    failed: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     errors: tuple[Problem, ...] = ()
     seconds: float = 0.0

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -291,3 +292,48 @@ def test_the_real_transcripts_import_cleanly(
         line for line in before if "import_files" not in line
     ]
     assert check(db, deep=True).status != "fail"
+
+
+def test_damage_without_a_line_is_no_failure(db: sqlite_utils.Database, tmp_path: Path) -> None:
+    export = tmp_path / "conversations.json"
+    talk = {
+        "uuid": "c1",
+        "name": "Tides",
+        "chat_messages": [{"uuid": "m1", "sender": "human", "text": "Why?"}],
+    }
+    export.write_text(json.dumps([talk, 7]))
+    report = import_paths(db, [export])
+    assert (report.messages, report.skipped, report.failed) == (1, 1, 0)
+    assert [problem.line for problem in report.errors] == [None]
+
+
+def test_a_file_in_which_nothing_can_be_read_is_a_failure_each_time(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    export = tmp_path / "export.zip"
+    with zipfile.ZipFile(export, "w") as out:
+        out.writestr("conversations.json", json.dumps([{"uuid": "c", "chat_messages": []}]))
+    export.write_bytes(export.read_bytes()[:-30])
+    for _ in range(2):
+        report = import_paths(db, [export])
+        assert (report.failed, report.unchanged) == (1, 0)
+        assert "damaged .zip" in report.errors[0].error
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_records_without_ids_are_the_same_whatever_ends_their_lines(
+    db: sqlite_utils.Database, tmp_path: Path, end: str
+) -> None:
+    file = tmp_path / "rollout-1.jsonl"
+    payload = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    lines = [
+        {"type": "session_meta", "payload": {"id": "s", "cwd": "/src"}},
+        {"type": "response_item", "payload": payload},
+        {"type": "response_item", "payload": payload | {"role": "assistant"}},
+    ]
+    text = "".join(json.dumps({"timestamp": "2026-02-01T10:00:00.000Z"} | x) + "\n" for x in lines)
+    file.write_text(text)
+    first = import_paths(db, [file]).messages
+    assert first > 0
+    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", end).encode())
+    assert import_paths(db, [file]).messages == 0

@@ -78,7 +78,8 @@ def import_(
 
     Damaged records are skipped and told on stderr.
 
-    With --json: files, unchanged, conversations, messages, skipped, redacted, unknown
+    With --json: files, unchanged, conversations, messages, skipped, redacted, failed
+    (what could not be read at all), unknown
     (record kinds and their number), errors (path, line, error) and seconds; with --watch
     one such line for each import; with --list an array of format, title, path, exists,
     files and bytes.
@@ -108,8 +109,7 @@ def import_(
         echo_json(dataclasses.asdict(report))
     else:
         _tell(report)
-    # Damage inside of a file has a line; without one, something could not be read at all.
-    if any(problem.line is None for problem in report.errors):
+    if report.failed:
         click.get_current_context().exit(1)
 
 

@@ -89,8 +89,8 @@ def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
     end = file.tell()
     if raw.isspace():
         return [Line(number, begin, end, None, torn=not terminated)]
-    # The same, whether its newline is there yet or not.
-    key = digest(raw if terminated else raw + b"\n")
+    # The same, whatever its newline is, and whether it is there yet or not.
+    key = _key(raw)
     try:
         text = _text(raw)
         del raw
@@ -98,6 +98,12 @@ def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
     except BadLine as problem:
         error = str(problem) if terminated else f"cut off: {problem}"
         return [Line(number, begin, end, None, error, torn=not terminated)]
+
+
+def _key(raw: bytes) -> str:
+    if raw.endswith(b"\n") and not raw.endswith(b"\r\n") and not raw.startswith(_BOM):
+        return digest(raw)
+    return digest(raw.removeprefix(_BOM).rstrip(b"\r\n") + b"\n")
 
 
 def decode(raw: bytes) -> dict[str, Any]:

@@ -27,10 +27,14 @@ from ..models import Conversation
 from ..storage.load import Loader
 from .tally import MAX_PROBLEMS
 
-__all__ = ["ImporterFailed", "Reading", "blaming", "feed", "read"]
+__all__ = ["ImporterFailed", "Overtaken", "Reading", "blaming", "feed", "read"]
 
 #: Items between two calls.
 _STEP = 1000
+
+
+class Overtaken(Exception):
+    """Another import has read the file since it was looked up."""
 
 
 class ImporterFailed(Exception):
@@ -42,10 +46,18 @@ class Reading:
     """What one reading of a file said, beside what went into the archive."""
 
     end: Checkpoint
+    #: Whether it holds anything at all.
+    said: bool = False
     skipped: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     problems: list[Skipped] = field(default_factory=list)
     summaries: list[Summary] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why nothing in the file could be read, if that is so."""
+        whole = next((each for each in self.problems if each.line is None), None)
+        return whole.error if whole and not self.said else None
 
     @property
     def torn(self) -> bool:
@@ -73,7 +85,7 @@ def blaming(importer: Importer) -> Iterator[None]:
     """
     try:
         yield
-    except (ImporterFailed, OSError):
+    except (ImporterFailed, Overtaken, OSError):
         raise
     except GlinError as ex:
         if isinstance(ex.__cause__, _VALUE_ERRORS):
@@ -111,8 +123,10 @@ def feed(
             tick(load.messages)
         match item:
             case Said():
+                reading.said = True
                 load.message(item.conversation, item.message)
             case Conversation():
+                reading.said = True
                 load.conversation(item)
             case Usage():
                 load.usage(

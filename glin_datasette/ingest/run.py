@@ -18,12 +18,17 @@ from ..importers import broken_importers, importer_for, importer_named, importer
 from ..importers.base import Checkpoint, Importer, Summary
 from ..models import ImportReport
 from ..storage.connection import database_path, transaction
-from ..storage.import_files import ImportFile, find_import_file, record_import_file
+from ..storage.import_files import (
+    ImportFile,
+    any_state,
+    find_import_file,
+    record_import_file,
+)
 from ..storage.load import Loader, loading
 from ..storage.settling import set_summary, settle
 from .finding import find_transcripts, stamp
 from .options import ImportOptions, Shaper
-from .reading import ImporterFailed, Reading, blaming, feed, read
+from .reading import ImporterFailed, Overtaken, Reading, blaming, feed, read
 from .tally import Tally
 
 __all__ = ["Progress", "import_paths"]
@@ -100,6 +105,8 @@ class _Run:
     summaries: list[tuple[str, Summary]] = field(default_factory=list)
     #: Called with the messages added so far.
     tick: Callable[[int], None] | None = None
+    #: Whether some file was redacted; ``None``: not asked yet.
+    sticky: bool | None = None
 
     def import_file(self, path: Path, importer: Importer | None) -> None:
         """Import what is new in a file, in one transaction.
@@ -107,7 +114,15 @@ class _Run:
         :raises OSError: if it cannot be read
         :raises ImporterFailed: if its importer does something else than it should
         """
-        known = find_import_file(self.db, str(path))
+        while True:
+            try:
+                self._import_file(path, importer)
+                return
+            except Overtaken:
+                continue
+
+    def _import_file(self, path: Path, importer: Importer | None) -> None:
+        seen = known = find_import_file(self.db, str(path))
         before = importer_named(known.format) if known else None
         size, mtime_ns = stamp(path, before)
         was_redacted = bool(known and known.state.get(_REDACTED))
@@ -137,30 +152,41 @@ class _Run:
         start = _resume(path, known, importer) if known else Checkpoint()
         redact = self.options.redact
         if redact is None:
-            redact = was_redacted
+            redact = was_redacted if seen else self._redacts()
         shaper = Shaper(self.options, redact=redact)
         with blaming(importer), self._loading(importer) as load:
+            # Nobody else writes from here on.
+            if find_import_file(self.db, str(path)) != seen:
+                raise Overtaken
             items = shaper.shape(read(importer, path, start), exact=importer.exact)
             reading = feed(load, items, start, self._tell)
             # An earlier import may have stored them.
             load.unlink(shaper.dropped)
             later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
             went_on = known if start.offset else None
-            record_import_file(
-                self.db,
-                ImportFile(
-                    path=str(path),
-                    format=importer.name,
-                    size=size,
-                    mtime_ns=mtime_ns,
-                    offset=reading.end.offset,
-                    digest=_fingerprint(path, reading.end.offset),
-                    state=shaper.state(self._state(reading.end, redact)),
-                    skipped=(went_on.skipped if went_on else 0) + reading.skipped - reading.torn,
-                    last_error=shaper.state(reading.last_error)
-                    or (went_on.last_error if went_on else None),
-                ),
-            )
+            if reading.unreadable is None:
+                record_import_file(
+                    self.db,
+                    ImportFile(
+                        path=str(path),
+                        format=importer.name,
+                        size=size,
+                        mtime_ns=mtime_ns,
+                        offset=reading.end.offset,
+                        digest=_fingerprint(path, reading.end.offset),
+                        state=shaper.state(self._state(reading.end, redact)),
+                        skipped=(went_on.skipped if went_on else 0)
+                        + reading.skipped
+                        - reading.torn,
+                        last_error=shaper.state(reading.last_error)
+                        or (went_on.last_error if went_on else None),
+                    ),
+                )
+        if reading.unreadable is not None:
+            # It is told again the next time, and tried again.
+            self.tally.files += 1
+            self.tally.failure(path, reading.unreadable)
+            return
         if importer.source is not None:
             self.summaries += [(importer.source, summary) for summary in later]
         self._count(path, load, reading, shaper)
@@ -177,6 +203,13 @@ class _Run:
             bring_back=self.options.deleted or importer.restores,
             join=importer.merges,
         )
+
+    def _redacts(self) -> bool:
+        """Whether to redact a file that is new here: as others were. A tool may have moved it
+        from where it was redacted."""
+        if self.sticky is None:
+            self.sticky = any_state(self.db, _REDACTED)
+        return self.sticky
 
     def _tell(self, added: int) -> None:
         if self.tick:

@@ -51,6 +51,7 @@ class Tally:
             messages=self.messages,
             skipped=self.skipped,
             redacted=self.redacted,
+            failed=len(self.failures),
             unknown=dict(sorted(self.unknown.items())),
             errors=(*self.failures.values(), *self.errors)[:MAX_PROBLEMS],
             seconds=round(seconds, 3),

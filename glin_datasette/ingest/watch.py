@@ -78,6 +78,8 @@ class Watcher:
         #: Folder -> what watches it, and the inode that it had.
         self._watched: dict[Path, tuple[ObservedWatch, int]] = {}
         self._told: set[str] = set()
+        #: Whether the last import could not be done.
+        self._failed = False
 
     def stop(self) -> None:
         """Let :meth:`run` return after the import that is running, if one is."""
@@ -93,7 +95,7 @@ class Watcher:
             while not self._stopped.is_set():
                 changed = self._changed.wait(_LOOK_AGAIN)
                 found = self._look()
-                if (changed or found) and self._settled():
+                if (changed or found or self._failed) and self._settled():
                     self._import()
         finally:
             self._observer.stop()
@@ -130,10 +132,11 @@ class Watcher:
             with self._open_db() as db:
                 report = import_paths(db, self._paths, self._options)
         except GlinError as ex:
-            self._problem(str(ex))
             # Tried again when the places are looked at the next time, or something changes.
-            self._told.clear()
+            self._failed = True
+            self._problem(str(ex))
             return
+        self._failed = False
         if first or report.messages or report.conversations or self._news(report):
             self._report(report)
         self._stopped.wait((time.monotonic() - started) * _PAUSE)

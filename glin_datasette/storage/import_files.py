@@ -54,6 +54,12 @@ def find_import_file(db: sqlite_utils.Database, path: str) -> ImportFile | None:
     )
 
 
+def any_state(db: sqlite_utils.Database, name: str) -> bool:
+    """Whether the state of some file holds ``name`` as true."""
+    sql = "select 1 from import_files where instr(state, ?) limit 1"
+    return db.execute(sql, [f"{json.dumps(name)}: true"]).fetchone() is not None
+
+
 def record_import_file(db: sqlite_utils.Database, file: ImportFile) -> None:
     """Note how far a file was read. Belongs into the transaction that loads it."""
     row: dict[str, object] = {

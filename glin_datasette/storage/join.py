@@ -11,7 +11,7 @@ from dataclasses import replace
 import sqlite_utils
 
 from ..models import TITLE_RANK, Conversation, Message
-from .write import MESSAGE_COLUMNS, insert_conversation, message_values
+from .write import MESSAGE_COLUMNS, message_values, store_conversation
 
 _FACTS = ("client", "transport", "model", "repo_root", "git_branch")
 _TITLE = ("title", "title_from")
@@ -39,7 +39,11 @@ def join_conversation(db: sqlite_utils.Database, row_id: int, theirs: Conversati
         {**joined, "started_at": theirs.started_at, "ended_at": theirs.ended_at, "id": row_id},
     )
     said = Conversation(source=theirs.source, source_id=theirs.source_id, tags=theirs.tags)
-    insert_conversation(db, said)
+    store_conversation(db, said)
+
+
+#: How the mark in the place of a credential begins. Whoever took one out wants it out.
+_REDACTED = "[redacted: "
 
 
 def _weight(conversation: Conversation, group: tuple[str, ...]) -> tuple[object, ...]:
@@ -47,6 +51,7 @@ def _weight(conversation: Conversation, group: tuple[str, ...]) -> tuple[object,
     rank = TITLE_RANK[conversation.title_from] if group == _TITLE else 0
     return (
         values[0] is not None,
+        str(values[0]).count(_REDACTED),
         rank,
         conversation.ended_at or "",
         *(value or "" for value in values),
@@ -56,7 +61,8 @@ def _weight(conversation: Conversation, group: tuple[str, ...]) -> tuple[object,
 def _both(one: str | None, other: str | None) -> str | None:
     """Two notes; one of them, if it holds the other."""
     if not one or not other:
-        return one or other
+        # Whichever way round: an empty note is more than none.
+        return one or other or (None if one is None and other is None else "")
     shorter, longer = sorted((one, other), key=lambda text: (len(text), text))
     return longer if shorter in longer else f"{longer}\n{shorter}"
 
@@ -78,6 +84,7 @@ def join_message(db: sqlite_utils.Database, row_id: int, theirs: Message) -> Non
 def _size(values: list[object]) -> tuple[object, ...]:
     known = dict(zip(MESSAGE_COLUMNS, values, strict=True))
     return (
+        str(known["content"]).count(_REDACTED),
         known["token_out"] or 0,
         len(str(known["content"])),
         [(value is not None, str(value)) for value in values],

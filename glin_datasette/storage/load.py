@@ -28,10 +28,10 @@ from .settling import note_fork, reorder, set_summary, settle_moved
 from .write import (
     MESSAGE_COLUMNS,
     follow_message,
-    insert_conversation,
     link_parents,
     message_values,
     next_position,
+    store_conversation,
     tag_message,
     update_message,
     was_deleted,
@@ -122,7 +122,7 @@ class Loader:
                 if self.join:
                     join_conversation(self.db, found[0], conversation)
                 else:
-                    insert_conversation(self.db, conversation)
+                    store_conversation(self.db, conversation)
                 if self.exact:
                     store_generated_ids(self.db, found[0])
             elif not self.bring_back and was_deleted(self.db, conversation):
@@ -132,7 +132,7 @@ class Loader:
         elif target.id is None:
             target.conversation = _merged(target.conversation, conversation)
         else:
-            insert_conversation(self.db, conversation)
+            store_conversation(self.db, conversation)
         self._declared[conversation.source_id] = target
 
     def message(self, conversation: str, message: Message) -> None:
@@ -187,23 +187,25 @@ class Loader:
         them. A conversation that this leaves without any is removed."""
         self._flush()
         target = self._declared[conversation]
+        # After a merge two conversations may hold a record. Where this one does, the other
+        # keeps what it has.
+        held = [self._owners([source_id]).get(source_id, []) for source_id in source_ids]
         found = [
-            (message_id, owner)
-            for source_id in source_ids
-            for owner, message_id in self._owners([source_id]).get(source_id, ())
+            owners[0]
+            for owners in held
+            if owners and all(owner != target.id for owner, _ in owners)
         ]
-        if target.deleted or all(owner == target.id for _, owner in found):
+        if target.deleted or not found:
             return
         new_owner = self._store(target)
-        for message_id, owner in found:
-            if owner != new_owner:
-                self.db.execute(
-                    "update messages set conversation_id = ?, position = ? where id = ?",
-                    [new_owner, target.next_position, message_id],
-                )
-                target.next_position += 1
-                self._moved.add(message_id)
-                self._left.add(owner)
+        for owner, message_id in found:
+            self.db.execute(
+                "update messages set conversation_id = ?, position = ? where id = ?",
+                [new_owner, target.next_position, message_id],
+            )
+            target.next_position += 1
+            self._moved.add(message_id)
+            self._left.add(owner)
         self._left.add(new_owner)
         target.disordered = True
 
@@ -349,7 +351,7 @@ class Loader:
 
     def _store(self, target: _Target) -> int:
         if target.id is None:
-            target.id = insert_conversation(self.db, target.conversation)
+            target.id = store_conversation(self.db, target.conversation)
             self.conversations += 1
         return target.id
 

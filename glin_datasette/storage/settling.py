@@ -60,7 +60,9 @@ def settle_moved(db: sqlite_utils.Database, conversation_id: int) -> None:
         {"id": conversation_id},
     )
     db.execute(
-        "delete from conversations where id = :id"
+        # What somebody has written to it or tagged stays, though it holds nothing any more.
+        "delete from conversations where id = :id and notes is null"
+        " and id not in (select conversation_id from conversation_tags)"
         " and not exists (select 1 from messages where conversation_id = :id)",
         {"id": conversation_id},
     )

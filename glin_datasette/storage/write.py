@@ -53,6 +53,14 @@ def insert_conversation(db: sqlite_utils.Database, conversation: Conversation) -
 
     :returns: the ``id`` of its row
     """
+    with transaction(db):
+        row_id = store_conversation(db, conversation)
+        link_parents(db)
+    return row_id
+
+
+def store_conversation(db: sqlite_utils.Database, conversation: Conversation) -> int:
+    """:func:`insert_conversation` for one of many: their parents are linked at the end."""
     values = {name: getattr(conversation, name) for name in CONVERSATION_COLUMNS}
     for name in ("started_at", "ended_at"):
         values[name] = _time(name, values[name])
@@ -72,7 +80,6 @@ def insert_conversation(db: sqlite_utils.Database, conversation: Conversation) -
         else:
             row_id, title_from, title = found
             facts["rows"] = _update_conversation(db, row_id, values, title_from, title)
-        link_parents(db)
         for tag in conversation.tags:
             _tag(db, "conversation", row_id, tag)
     return row_id

@@ -63,6 +63,7 @@ def test_import_json(run: Run, tmp_path: Path) -> None:
         "conversations": 1,
         "messages": 2,
         "redacted": 0,
+        "failed": 0,
         "skipped": 2,
         "unknown": {"memo": 1},
         "errors": [

@@ -241,3 +241,27 @@ def test_messages_of_another_source_are_never_moved(db: sqlite_utils.Database) -
         loader.moved("s", ("m0",))
     assert contents(db, 1) == ["m0"]
     assert len(query_conversations(db)) == 1
+
+
+def test_a_record_that_two_conversations_hold_can_be_moved(db: sqlite_utils.Database) -> None:
+    """As after a merge with an archive that had it elsewhere."""
+    with loading(db, None) as loader:
+        for name in ("s", "s/branch"):
+            loader.conversation(conversation(name))
+            loader.message(name, said("m0"))
+    with loading(db, "test") as loader:
+        loader.conversation(conversation("s/branch"))
+        loader.moved("s/branch", ("m0",))
+        loader.message("s/branch", said("m1"))
+    assert contents(db, 1) == ["m0"]
+    assert contents(db, 2) == ["m0", "m1"]
+
+
+def test_an_emptied_conversation_with_a_tag_stays(db: sqlite_utils.Database) -> None:
+    load(db, said("m0"), to="s/branch")
+    tag_conversation(db, 1, "mine")
+    with loading(db, "test") as loader:
+        loader.conversation(conversation())
+        loader.moved("s", ("m0",))
+    assert [c.source_id for c in query_conversations(db, limit=None)] == ["s", "s/branch"]
+    assert get_conversation(db, 1).tags == ("mine",)
