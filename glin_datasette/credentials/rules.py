@@ -254,7 +254,7 @@ def _has_body(block: str) -> bool:
 
 def _is_no_word(value: str) -> bool:
     """For what comes after a word of English."""
-    return is_random(value) and any(c.isdigit() for c in value) and not is_hash(value)
+    return is_random(value) and any(c.isdigit() for c in value)
 
 
 #: What services' tokens begin with, and what follows; of those that detect-secrets lacks.

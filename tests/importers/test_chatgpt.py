@@ -352,3 +352,28 @@ def test_real_exports(real_transcripts: Path) -> None:
                 content = ((node["message"] or {}).get("content")) or {}
                 shown += any(content.get(name) for name in ("parts", "text", "thoughts"))
         assert len(messages(found)) == shown
+
+
+def test_a_pointer_names_no_other_file_beside_the_export(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine example.org")
+    (tmp_path / "id_other").write_text("somebody's")
+    parts = [
+        {"content_type": "image_asset_pointer", "asset_pointer": f"file-service://{name}"}
+        for name in (".netrc", "id_other", "../id_other")
+    ]
+    said = {
+        "id": "m1",
+        "author": {"role": "user"},
+        "content": {"content_type": "multimodal_text", "parts": ["Look", *parts]},
+    }
+    talk = {
+        "id": "c1",
+        "title": "Tides",
+        "current_node": "m1",
+        "mapping": {"m1": {"id": "m1", "message": said, "parent": None, "children": []}},
+    }
+    path = tmp_path / "conversations.json"
+    path.write_text(json.dumps([talk]))
+    (message,) = [i.message for i in ChatGPT().read(path, Checkpoint()) if isinstance(i, Said)]
+    assert len(message.attachments) == 3
+    assert [each.data for each in message.attachments] == [None] * 3

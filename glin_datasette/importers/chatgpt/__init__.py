@@ -224,7 +224,9 @@ class _Teller:
     def _attachments(self, content: Content) -> Iterator[Attachment]:
         left = 2 * MAX_FILE
         for asset in content.assets.values():
-            name, data = self.export.file(asset.id) or (None, None)
+            # An id of another shape may be made up, to name a file that lies beside the export.
+            ours = asset.id.startswith(("file-", "file_"))
+            name, data = (self.export.file(asset.id) if ours else None) or (None, None)
             if data is not None and len(data) > left:
                 data = None
             left -= len(data or b"")
