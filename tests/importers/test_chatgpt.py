@@ -374,6 +374,6 @@ def test_a_pointer_names_no_other_file_beside_the_export(tmp_path: Path) -> None
     }
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps([talk]))
-    (message,) = [i.message for i in ChatGPT().read(path, Checkpoint()) if isinstance(i, Said)]
+    (message,) = messages(read(ChatGPT(), path))
     assert len(message.attachments) == 3
     assert [each.data for each in message.attachments] == [None] * 3
