@@ -189,11 +189,11 @@ class Loader:
         target = self._declared[conversation]
         # After a merge two conversations may hold a record. Where this one does, the other
         # keeps what it has.
-        held = [self._owners([source_id]).get(source_id, []) for source_id in source_ids]
+        held = self._owners(list(source_ids))
         found = [
             owners[0]
-            for owners in held
-            if owners and all(owner != target.id for owner, _ in owners)
+            for source_id in source_ids
+            if (owners := held.get(source_id)) and all(owner != target.id for owner, _ in owners)
         ]
         if target.deleted or not found:
             return
