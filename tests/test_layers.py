@@ -75,7 +75,7 @@ MAY_USE = {
     "language": set(),
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},
-    "render": set(),
+    "render": {"markdown_it", "markupsafe", "pygments"},
     "credentials": {"sqlite_utils", "detect_secrets"},
     "ingest": {"sqlite_utils", "watchdog"},
     "export": {"sqlite_utils"},

@@ -160,7 +160,7 @@ def test_pages_hold_every_hit_once(filled: sqlite_utils.Database) -> None:
 def test_beyond_the_window_the_newest_are_ranked_and_it_says_so(
     db: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glin_datasette.search.RANK_WINDOW", 10)
+    monkeypatch.setattr("glin_datasette.search.messages.RANK_WINDOW", 10)
     with loading(db, "t") as loader:
         loader.conversation(Conversation(source="t", source_id="1"))
         for n in range(12):

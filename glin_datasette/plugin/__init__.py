@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from .. import search
 from . import archives, cells, compat, links, metadata, views
-from .guard import PREFIX, App, guard, is_json, is_ours
+from .guard import App, guard, is_json, is_ours
 
 if TYPE_CHECKING:
     from datasette import Request
@@ -109,11 +109,8 @@ def render_cell(
 
 
 @hookimpl
-def register_routes() -> list[tuple[str, views.View]]:
-    return [
-        (rf"{PREFIX}health(?:\.json)?$", views.health),
-        (rf"{PREFIX}backups(?:\.json)?$", views.backups),
-    ]
+def register_routes() -> list[tuple[str, views.Route]]:
+    return views.routes()
 
 
 @hookimpl

@@ -16,7 +16,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-PREFIX = "/-/glin/"
+#: Where this plugin's pages are.
+ROOT = "/-/glin"
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -60,7 +61,8 @@ def is_ours(datasette: Datasette, scope: Scope) -> bool:
     """Whether a request is for one of this plugin's pages."""
     base: str = datasette.setting("base_url")
     path: str = scope["path"]
-    return path.removeprefix(base.rstrip("/")).startswith(PREFIX)
+    path = path.removeprefix(base.rstrip("/"))
+    return path.startswith(ROOT) and path[len(ROOT) : len(ROOT) + 1] in ("", "/", ".")
 
 
 def refusal(scope: Scope) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .archives import attached
 from .compat import Actor, allowed
-from .views import page_url
+from .urls import Urls
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -30,8 +30,9 @@ def for_database(datasette: Datasette, database: str) -> Links:
 
 
 def _links(datasette: Datasette, name: str) -> Links:
+    urls = Urls(datasette, name)
     return [
         {"href": str(datasette.urls.query(name, _SEARCH)), "label": "Search messages"},
-        {"href": page_url(datasette, "health", name), "label": "Archive health"},
-        {"href": page_url(datasette, "backups", name), "label": "Backups"},
+        {"href": urls.page("health"), "label": "Archive health"},
+        {"href": urls.page("backups"), "label": "Backups"},
     ]

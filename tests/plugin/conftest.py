@@ -18,7 +18,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -339,3 +339,45 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@dataclass
+class Browsed:
+    """A page of a browser at a server, with everything that went wrong in it."""
+
+    page: Any
+    server: Any
+    wrong: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Any:
+        """Go to a page; the response."""
+        return self.page.goto(self.server.url + path)
+
+
+@pytest.fixture
+def browse(chromium: Any, server: Any) -> Iterator[Callable[..., Browsed]]:
+    """Open a browser at a server: ``browse(path, …, arguments of datasette)``."""
+    contexts = []
+
+    def start(*arguments: str | Path, javascript: bool = True) -> Browsed:
+        context = chromium.new_context(java_script_enabled=javascript)
+        contexts.append(context)
+        browsed = Browsed(context.new_page(), server(*arguments))
+        page, wrong = browsed.page, browsed.wrong
+
+        def on_request(request: Any) -> None:
+            if not request.url.startswith((browsed.server.url, "data:")):
+                wrong.append(f"request to {request.url}")
+
+        page.on("request", on_request)
+        page.on("pageerror", lambda error: wrong.append(f"error {error}"))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
+        page.on(
+            "console",
+            lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        return browsed
+
+    yield start
+    for context in contexts:
+        context.close()

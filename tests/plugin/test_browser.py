@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,50 +38,8 @@ PAGES = [
 ]
 
 
-@dataclass
-class Browsed:
-    """A page of a browser at a server, with everything that went wrong in it."""
-
-    page: Any
-    server: Any
-    wrong: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> Any:
-        """Go to a page; the response."""
-        return self.page.goto(self.server.url + path)
-
-
-@pytest.fixture
-def browse(chromium: Any, server: Any) -> Iterator[Callable[..., Browsed]]:
-    """Open a browser at a server: ``browse(path, …, arguments of datasette)``."""
-    contexts = []
-
-    def start(*arguments: str | Path, javascript: bool = True) -> Browsed:
-        context = chromium.new_context(java_script_enabled=javascript)
-        contexts.append(context)
-        browsed = Browsed(context.new_page(), server(*arguments))
-        page, wrong = browsed.page, browsed.wrong
-
-        def on_request(request: Any) -> None:
-            if not request.url.startswith((browsed.server.url, "data:")):
-                wrong.append(f"request to {request.url}")
-
-        page.on("request", on_request)
-        page.on("pageerror", lambda error: wrong.append(f"error {error}"))
-        page.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
-        page.on(
-            "console",
-            lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None,
-        )
-        return browsed
-
-    yield start
-    for context in contexts:
-        context.close()
-
-
 def test_no_page_runs_hostile_text_or_asks_another_host(
-    browse: Callable[..., Browsed], archive: Path
+    browse: Callable[..., Any], archive: Path
 ) -> None:
     browsed = browse(archive, "--root")
     browsed.open(browsed.server.sign_in_path)
@@ -93,7 +50,7 @@ def test_no_page_runs_hostile_text_or_asks_another_host(
     assert browsed.wrong == []
 
 
-def test_hostile_text_is_there_to_be_read(browse: Callable[..., Browsed], archive: Path) -> None:
+def test_hostile_text_is_there_to_be_read(browse: Callable[..., Any], archive: Path) -> None:
     browsed = browse(archive)
     browsed.open("/glin/messages/6")
     shown = browsed.page.locator("td.col-content").inner_text()
@@ -102,7 +59,7 @@ def test_hostile_text_is_there_to_be_read(browse: Callable[..., Browsed], archiv
 
 
 def test_from_a_conversation_through_its_messages_and_back(
-    browse: Callable[..., Browsed], archive: Path
+    browse: Callable[..., Any], archive: Path
 ) -> None:
     browsed = browse(archive)
     page = browsed.page
@@ -122,7 +79,7 @@ def test_from_a_conversation_through_its_messages_and_back(
 
 
 def test_tags_are_clicked_on_and_off_beside_a_search(
-    browse: Callable[..., Browsed], archive: Path
+    browse: Callable[..., Any], archive: Path
 ) -> None:
     browsed = browse(archive)
     page = browsed.page
@@ -151,7 +108,7 @@ def test_tags_are_clicked_on_and_off_beside_a_search(
     assert browsed.wrong == []
 
 
-def test_a_query_is_filled_in_and_run(browse: Callable[..., Browsed], archive: Path) -> None:
+def test_a_query_is_filled_in_and_run(browse: Callable[..., Any], archive: Path) -> None:
     browsed = browse(archive)
     page = browsed.page
     browsed.open("/glin/search_messages")
@@ -168,7 +125,7 @@ def test_a_query_is_filled_in_and_run(browse: Callable[..., Browsed], archive: P
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_root_makes_a_backup_with_a_button(
-    browse: Callable[..., Browsed], archive: Path, javascript: bool
+    browse: Callable[..., Any], archive: Path, javascript: bool
 ) -> None:
     browsed = browse(archive, "--root", javascript=javascript)
     page = browsed.page
@@ -188,7 +145,7 @@ def test_root_makes_a_backup_with_a_button(
     assert browsed.wrong == []
 
 
-def test_another_site_makes_no_backup(browse: Callable[..., Browsed], archive: Path) -> None:
+def test_another_site_makes_no_backup(browse: Callable[..., Any], archive: Path) -> None:
     # Another port of this machine is the same site to cookies, and another origin.
     victim = browse(archive, "--root")
     other = browse(archive)
@@ -210,7 +167,7 @@ def test_another_site_makes_no_backup(browse: Callable[..., Browsed], archive: P
 
 
 def test_the_page_of_a_message_shows_a_line_for_each_column(
-    browse: Callable[..., Browsed], archive: Path
+    browse: Callable[..., Any], archive: Path
 ) -> None:
     browsed = browse(archive)
     page = browsed.page
@@ -224,7 +181,7 @@ def test_the_page_of_a_message_shows_a_line_for_each_column(
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling_to_read(
-    browse: Callable[..., Browsed], archive: Path
+    browse: Callable[..., Any], archive: Path
 ) -> None:
     browsed = browse(archive)
     browsed.page.set_viewport_size({"width": 400, "height": 800})

@@ -1,8 +1,4 @@
-"""Running a search: from what a person types to typed hits.
-
-:mod:`glin_datasette.language` reads the text; the SQL is that of
-``queries/search_messages.sql``, the query that Datasette shows too.
-"""
+"""Messages that a query finds, with ``queries/search_messages.sql``."""
 
 from __future__ import annotations
 
@@ -10,16 +6,16 @@ from typing import Any, Literal
 
 import sqlite_utils
 
-from .errors import UsageError
-from .language import read
-from .models import Filters, Hit, SearchResult
-from .queries import load
-from .queries.functions import register_functions
-from .queries.text import MARK_END, MARK_START, match, rest
-from .storage import search_available
-from .storage.connection import database_path, sqlite_errors, timed
+from ..errors import UsageError
+from ..language import read
+from ..models import Filters, Hit, SearchResult
+from ..queries import load
+from ..queries.functions import register_functions
+from ..queries.text import match, rest
+from ..storage import search_available
+from ..storage.connection import database_path, sqlite_errors, timed
 
-__all__ = ["MARK_END", "MARK_START", "RANK_WINDOW", "Sort", "register_functions", "search"]
+__all__ = ["RANK_WINDOW", "Sort", "search"]
 
 Sort = Literal["rank", "newest"]
 

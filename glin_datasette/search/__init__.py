@@ -1,0 +1,13 @@
+"""Searching the archive: from what a person types to typed hits.
+
+:mod:`glin_datasette.language` reads the text; the SQL is that of the canned queries, which
+Datasette shows too. The command line, the pages and the JSON call these functions.
+"""
+
+from __future__ import annotations
+
+from ..queries.functions import register_functions
+from ..queries.text import MARK_END, MARK_START
+from .messages import RANK_WINDOW, Sort, search
+
+__all__ = ["MARK_END", "MARK_START", "RANK_WINDOW", "Sort", "register_functions", "search"]
