@@ -111,7 +111,10 @@ def test_plain_pip_install_gets_the_stable_datasette(wheel: Path) -> None:
         "click",
         "datasette",
         "detect-secrets",
+        "linkify-it-py",
+        "markdown-it-py",
         "platformdirs",
+        "pygments",
         "sqlite-utils",
         "watchdog",
     ]

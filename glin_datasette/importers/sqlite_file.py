@@ -46,6 +46,11 @@ MAX_VALUE = 32 * 1024 * 1024
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
+#: The second where a damaged schema has names, or SQLite a message about them, that are
+#: not UTF-8: the module decodes those by itself.
+_DAMAGE = (sqlite3.Error, UnicodeDecodeError)
+
+
 class Unreadable(ValueError):
     """A database, or a part of one, that cannot be read as it is; the message says why.
 
@@ -98,7 +103,7 @@ def select(
     """
     try:
         return conn.execute(sql, parameters).fetchall()
-    except sqlite3.Error as ex:
+    except _DAMAGE as ex:
         raise _unreadable(ex) from None
 
 
@@ -147,11 +152,11 @@ def reading(
             conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
             conn.execute("begin")
             yield conn
-        except sqlite3.Error as ex:
+        except _DAMAGE as ex:
             raise _unreadable(ex) from None
 
 
-def _unreadable(ex: sqlite3.Error) -> Unreadable:
+def _unreadable(ex: Exception) -> Unreadable:
     # Without a code where it is the module's own, and no error of the database.
     code = getattr(ex, "sqlite_errorcode", 0) & 0xFF
     return Unreadable(f"cannot be read as a database: {ex}", locked=code in _BUSY)

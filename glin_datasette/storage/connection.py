@@ -22,6 +22,8 @@ log = logging.getLogger("glin_datasette.storage")
 #: How long a writer waits for another one, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
 
+_REPAIR = "run 'glin-datasette check' and restore a backup with 'glin-datasette restore'"
+
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
 
@@ -121,6 +123,9 @@ def sqlite_errors(path: Path | None) -> Iterator[None]:
         yield
     except sqlite3.Error as ex:
         raise _translate(ex, where) from ex
+    except UnicodeDecodeError as ex:
+        # Of names in a damaged schema, which the module decodes by itself.
+        raise ArchiveError(f"{where}: the file is damaged ({ex}); {_REPAIR}") from ex
 
 
 def _translate(ex: sqlite3.Error, where: str) -> GlinError:
@@ -134,8 +139,7 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
         return NotAnArchive(f"{where}: not an SQLite database; choose another file with --db")
     if "malformed" in low:
         return ArchiveError(
-            f"{where}: the file is damaged ({text}); "
-            "run 'glin-datasette check' and restore a backup with 'glin-datasette restore'"
+            f"{where}: the file is damaged ({text}); {_REPAIR}"
         )
     if "disk is full" in low or "disk i/o" in low:
         return ArchiveError(f"{where}: {text}; free some space and run the command again")

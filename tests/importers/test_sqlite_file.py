@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import re
 import sqlite3
 import subprocess
 import sys
@@ -322,6 +323,15 @@ def test_a_damaged_page_costs_what_stands_on_it(tmp_path: Path) -> None:
         with pytest.raises(Unreadable, match="malformed"):
             select(conn, "select text from said")
         assert select(conn, "select text from said where id = ?", [5000]) == [("row 4999",)]
+
+
+def test_a_damaged_schema_with_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.db")
+    # SQLite names the table in its message, which the module cannot decode.
+    raw = path.read_bytes().replace(b"tablesaidsaid", b"tables\x8eidsaid")
+    path.write_bytes(re.sub(rb"(?i)create table", b"crxate table", raw))
+    with pytest.raises(Unreadable), reading(path, {"said"}) as conn:
+        columns(conn, "said")
 
 
 def test_a_value_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
