@@ -13,7 +13,7 @@ inside. What only looks like an operator (``http://…``, ``foo:bar``) is text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from . import dates
 from .errors import FilterError
 from .models import KINDS, ROLES, Filters
 
-__all__ = ["OPERATORS", "Reading", "parse", "quote", "read", "unparse"]
+__all__ = ["OPERATORS", "Part", "Reading", "join", "parse", "parts", "quote", "read", "unparse"]
 
 
 def _text(value: str) -> str:
@@ -85,8 +85,7 @@ def read(text: str) -> Reading:
         if not found["name"]:
             return found[0]
         name = found["name"].lower()
-        quoted = found["quoted"]
-        value = (found["value"] if quoted is None else quoted.replace('""', '"')).strip()
+        value = _value(found)
         if not value:
             return " "
         try:
@@ -137,6 +136,78 @@ def unparse(filters: Filters) -> str:
             parts += [f"{sign}{name}:{quote(str(value))}" for value in values]
     # Last, because a quote that is never closed runs to the end.
     return " ".join([*parts, filters.text] if filters.text else parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that a query asks for, which can be taken away on its own: an operator, or
+    (``name`` is ``None``) a word, a phrase, or several of them with OR between."""
+
+    name: str | None
+    value: str
+    excluded: bool
+    #: As it is typed.
+    said: str
+
+
+#: The terms of :mod:`.queries.text`, as they stand.
+_TERM = re.compile(r'-?"[^"]*(?:"\*?|$)|[^\s"]+')
+
+
+def parts(text: str) -> tuple[Part, ...]:
+    """What a query is made of: its words, then its operators, each as it was typed, so that
+    ``7d`` stays ``7d``. :func:`join` makes a query of them again."""
+    operators: list[Part] = []
+
+    def take(found: re.Match[str]) -> str:
+        if not found["name"]:
+            return found[0]
+        name, value, excluded = found["name"].lower(), _value(found), bool(found["no"])
+        try:
+            if value:
+                OPERATORS[name](value)
+        except FilterError:
+            return found[0]
+        if value:
+            said = f"{'-' * excluded}{name}:{quote(value)}"
+            operators.append(Part(name, value, excluded, said))
+        return " "
+
+    words = _OPERATOR.sub(take, text.encode("utf-8", "replace").decode())
+    return (*_words(words), *operators)
+
+
+def join(said: Iterable[Part | str]) -> str:
+    """The query that asks for all of these."""
+    return " ".join(part if isinstance(part, str) else part.said for part in said)
+
+
+def _words(text: str) -> list[Part]:
+    found: list[Part] = []
+    open_at = -1  # The newest word that OR can add to.
+    joined = False
+    for term in _TERM.findall(text):
+        if term == "OR" and open_at >= 0:
+            joined = True
+            continue
+        if term.lstrip("-").startswith('"') and term.count('"') == 1:
+            term += '"'  # What is not closed would swallow what comes behind it.
+        if re.match(r"-(?!-|$)", term):
+            found.append(Part(None, term[1:], True, term))
+        elif joined:
+            said = f"{found[open_at].said} OR {term}"
+            found[open_at] = Part(None, said, False, said)
+        else:
+            open_at = len(found)
+            found.append(Part(None, term, False, term))
+        joined = False
+    return found
+
+
+def _value(found: re.Match[str]) -> str:
+    quoted = found["quoted"]
+    value = found["value"] if quoted is None else quoted.replace('""', '"')
+    return str(value).strip()
 
 
 def _filters(said: dict[str, list[Any]], **bounds: Callable[[list[str]], str]) -> Filters:

@@ -14,30 +14,46 @@ __all__ = [
     "RELATIONS",
     "ROLES",
     "TITLE_RANK",
+    "About",
     "Attachment",
     "BackupReport",
+    "Bucket",
     "Check",
+    "CommitSeen",
     "Conversation",
+    "FileSeen",
     "Filters",
     "HealthReport",
     "Hit",
     "ImportReport",
     "Kind",
+    "Loosened",
+    "Made",
+    "Mention",
     "Message",
+    "Overview",
     "Problem",
+    "Prompt",
+    "Recent",
     "Ref",
     "RefType",
     "Relation",
     "RestoreReport",
     "Role",
+    "SearchFacets",
     "SearchResult",
     "SecretFound",
     "SecretPlace",
     "SecretsReport",
     "Stats",
     "Status",
+    "Step",
     "TagCount",
+    "Tagged",
+    "Tally",
     "TitleFrom",
+    "Touch",
+    "TranscriptFacts",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -46,6 +62,8 @@ RefType = Literal["file", "commit", "url"]
 Relation = Literal["subagent", "fork", "branch"]
 TitleFrom = Literal["prompt", "summary", "generated", "custom"]
 Status = Literal["ok", "warn", "fail"]
+Step = Literal["day", "week", "month", "year"]
+Touch = Literal["read", "edited", "made", "mentioned"]
 SecretPlace = Literal["message", "reference", "title", "notes"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -190,6 +208,28 @@ class Filters:
     exclude: Filters | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The beginning of something that the user said, for the outline of a conversation."""
+
+    message_id: int
+    ts: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptFacts:
+    """What a conversation comes to. ``failed`` counts the tools that reported an error,
+    ``token_in`` those from a cache too."""
+
+    messages: int
+    failed: int
+    token_in: int
+    token_out: int
+    token_cached: int
+    by_kind: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A part of a file that could not be used. ``line`` counts from 1."""
@@ -261,6 +301,52 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A stretch of time and the messages in it. ``since`` and ``until`` are its first and
+    its last day, as the operators of that name take them: ``2026-02-09``, ``2026-02``."""
+
+    since: str
+    until: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFacets:
+    """What the messages that a search found have in common: value -> how many of them,
+    the most frequent first. A message has its own tags and those of its conversation.
+
+    Where there are very many, ``exact`` is false: only the newest ``messages`` of them
+    were counted. Months and ``buckets`` are those of the local time zone; ``buckets``
+    cover the time from the first message to the last in one ``step`` each, without a gap
+    unless that takes centuries.
+    """
+
+    messages: int
+    conversations: int
+    exact: bool
+    tag: dict[str, int]
+    source: dict[str, int]
+    repo: dict[str, int]
+    role: dict[str, int]
+    kind: dict[str, int]
+    model: dict[str, int]
+    #: ``2026-02`` -> messages, newest month first.
+    month: dict[str, int]
+    step: Step | None
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosened:
+    """A query that asks for less, and how much it finds. ``without`` is what was taken out
+    of it; ``None`` where nothing was, but any of its words is enough."""
+
+    without: str | None
+    query: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
     """A backup file that was made or found. ``size`` is in bytes, times are UTC."""
 
@@ -296,6 +382,143 @@ class TagCount:
     name: str
     conversations: int
     messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A repository or a model, and how many messages are of it."""
+
+    name: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A conversation with the number of its messages, as lists show it."""
+
+    conversation_id: int
+    title: str | None
+    source: str
+    repo_root: str | None
+    git_branch: str | None
+    model: str | None
+    started_at: str | None
+    ended_at: str | None
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What an archive holds, at a glance. Days are those of the local time zone.
+
+    ``days`` are the 53 weeks up to ``last_day``, Monday first, each day with its messages.
+    ``weeks`` has the same weeks, by their Mondays, with the messages of each source.
+    """
+
+    conversations: int
+    messages: int
+    token_in: int
+    token_out: int
+    token_cached: int
+    first_ts: str | None
+    last_ts: str | None
+    #: When something was last imported.
+    last_import: str | None
+    #: Transcript files of which some records could not be read.
+    damaged_files: int
+    #: Conversations by source, the most first.
+    sources: dict[str, int]
+    today: str
+    last_day: str
+    days: dict[str, int]
+    weeks: dict[str, dict[str, int]]
+    tags: tuple[TagCount, ...]
+    repositories: tuple[Tally, ...]
+    models: tuple[Tally, ...]
+    #: The newest, without the runs of subagents.
+    recent: tuple[Recent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSeen:
+    """A file of a repository, and how many messages and conversations touched it."""
+
+    path: str
+    repo_root: str | None
+    messages: int
+    conversations: int
+    first_ts: str | None
+    last_ts: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitSeen:
+    """A commit, and how many messages and conversations name it.
+
+    ``commit`` is the longest form of its hash that there is. ``subject`` is the first
+    line of its message, where the archive holds what git said when it was made.
+    """
+
+    commit: str
+    messages: int
+    conversations: int
+    first_ts: str | None
+    last_ts: str | None
+    #: Where it was made or, where that is not known, first named.
+    conversation_id: int
+    message_id: int
+    title: str | None
+    source: str
+    repo_root: str | None
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A message that touched a file or names a commit, and the conversation that it is in.
+
+    ``values`` are the paths or hashes as the message has them.
+    """
+
+    message: Message
+    conversation: Conversation
+    values: tuple[str, ...]
+    how: Touch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Where a commit comes from: the message in which git says that it made it. Where
+    there is none, ``certain`` is false and it is the earliest that names it."""
+
+    mention: Mention
+    subject: str | None
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """A page of the messages that are about a file or a commit, and how many all are."""
+
+    messages: int
+    conversations: int
+    first_ts: str | None
+    last_ts: str | None
+    mentions: tuple[Mention, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """A conversation that has a tag, or that holds messages that have it.
+
+    ``whole`` says whether the conversation itself has it. ``messages`` are the newest of
+    those that have it themselves, ``total`` counts them.
+    """
+
+    conversation: Conversation
+    whole: bool
+    total: int
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from glin_datasette import paths
 PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
-BELOW_RENDER = {"models", "errors", "dates"}
-BELOW_IMPORTERS = BELOW_RENDER | {"generated_ids"}
+BELOW_RENDER = {"models", "errors", "dates", "tool_input", "resume"}
+BELOW_IMPORTERS = {"models", "errors", "dates", "tool_input", "generated_ids"}
 BELOW_SEARCH = BASE | {"dates", "generated_ids", "storage", "queries"}
 BELOW_TOP = BELOW_SEARCH | {
     "dates",
@@ -32,6 +32,8 @@ BELOW_TOP = BELOW_SEARCH | {
     "export",
     "render",
     "credentials",
+    "resume",
+    "tool_input",
 }
 
 #: What each part of the package may import of the others. `__init__` is the public API.
@@ -44,6 +46,8 @@ MAY_IMPORT = {
     "storage": BASE | {"dates", "generated_ids", "queries"},
     "dates": {"errors"},
     "generated_ids": set(),
+    "resume": {"models"},
+    "tool_input": set(),
     "language": {"dates", "errors", "models"},
     "search": BELOW_SEARCH | {"language"},
     "render": BELOW_RENDER,
@@ -72,6 +76,8 @@ MAY_USE = {
     "queries": set(),
     "dates": set(),
     "generated_ids": set(),
+    "resume": set(),
+    "tool_input": set(),
     "language": set(),
     "storage": {"sqlite_utils"},
     "search": {"sqlite_utils"},

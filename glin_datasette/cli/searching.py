@@ -8,14 +8,19 @@ from typing import Any
 
 import click
 
-from ..models import Hit, SearchResult
+from ..language import quote
+from ..models import Hit, SearchFacets, SearchResult
 from ..render import one_line, visible
-from ..search import MARK_END, MARK_START, Sort
+from ..search import FACETS, MARK_END, MARK_START, Sort
+from ..search import facets as count_facets
 from ..search import search as find
 from .archive import open_archive
 from .command import JSON, command
 from .filters import filter_options, filters_of, operators
-from .output import echo_json, plural, short_time
+from .output import echo_json, plural, short_time, table
+
+#: Values that are told of each facet.
+_VALUES = 10
 
 _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 
@@ -49,9 +54,16 @@ class _QueryCommand(click.Command):
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="How many to pass over.")
+@click.option("--facets", is_flag=True, help="Count what was found by tag, source, and so on.")
 @JSON
 def search(
-    words: tuple[str, ...], sort: Sort, limit: int, offset: int, as_json: bool, **filters: Any
+    words: tuple[str, ...],
+    sort: Sort,
+    limit: int,
+    offset: int,
+    facets: bool,
+    as_json: bool,
+    **filters: Any,
 ) -> None:
     """Find messages.
 
@@ -63,19 +75,28 @@ def search(
     With --json: query, total, ranked (all, "newest N" or no), notice and hits
     (conversation_id, message_id, title, source, repo_root, role, kind, ts, snippet, score).
     In a snippet, what was found stands between the characters U+0002 and U+0003.
+
+    With --facets also facets: the messages by tag, source, repo, role, kind, model and
+    month, and over time in buckets (since, until, messages) of one step. Where exact is
+    false, only the newest messages were counted.
     """
     filters_of(filters)  # An option, unlike a word of the query, must be right.
     # The options first: a quote that is not closed takes all that follows it.
     query = " ".join([operators(filters), *words]).strip()
-    result = find(open_archive(), query, sort=sort, limit=limit, offset=offset)
+    db = open_archive()
+    result = find(db, query, sort=sort, limit=limit, offset=offset)
+    counted = count_facets(db, query) if facets else None
     if as_json:
-        echo_json(_json(result))
+        told = {"facets": dataclasses.asdict(counted)} if counted else {}
+        echo_json({**_json(result), **told})
         return
     for hit in result.hits:
         _tell(hit)
     _tell_total(result, offset)
     if result.notice:
         click.echo(result.notice, err=True)
+    if counted:
+        _tell_facets(counted)
 
 
 def _json(result: SearchResult) -> dict[str, Any]:
@@ -125,3 +146,19 @@ def _tell_total(result: SearchResult, offset: int) -> None:
             f"{plural(result.total, 'message')} found, {offset + 1:,} to {offset + shown:,} shown"
             + (f"; more with --offset {offset + shown}" if rest else "")
         )
+
+
+def _tell_facets(counted: SearchFacets) -> None:
+    """Each value as the filter that narrows the search to it."""
+    more = "" if counted.exact else ">"
+    for name in FACETS:
+        counts: dict[str, int] = getattr(counted, name)
+        _tell_facet(name, {f"{name}:{quote(value)}": n for value, n in counts.items()}, more)
+    _tell_facet("month", {f"since:{m} until:{m}": n for m, n in counted.month.items()}, more)
+
+
+def _tell_facet(name: str, counts: dict[str, int], more: str) -> None:
+    if counts:
+        click.echo()
+        rows = [(f"{more}{n:,}", said) for said, n in list(counts.items())[:_VALUES]]
+        table(("MESSAGES", name.upper()), rows, numeric=1)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
+import time
+import webbrowser
+from urllib.parse import urlsplit
 
 import click
 
@@ -22,6 +26,9 @@ _SETTINGS = {
     "sql_time_limit_ms": "3000",
     "facet_time_limit_ms": "1000",
 }
+
+#: Seconds that the browser is kept waiting for the server.
+_PATIENCE = 60
 
 
 @command(
@@ -64,10 +71,52 @@ def serve(host: str, port: int, open_browser: bool) -> None:
     for name, value in _SETTINGS.items():
         arguments += ["--setting", name, value]
     if open_browser:
-        arguments += ["--root", "--open"]
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Serving {path} at http://{shown}:{port}/ (Ctrl-C stops it)")
+        arguments.append("--root")
+        if _open_once_it_answers(_address(host, port)):
+            arguments.append("--open")
+        else:
+            click.echo("There is no browser to open; open the address with the token below")
+    shown = _address(host, port, bound=True)
+    click.echo(f"Serving {path} at {shown}/-/glin (Ctrl-C stops it)")
     _run(arguments)
+
+
+def _address(host: str, port: int, *, bound: bool = False) -> str:
+    """Where the server is, for a browser on this machine; as it was asked for if ``bound``."""
+    if not bound:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _open_once_it_answers(address: str) -> bool:
+    """Make whoever opens a page at ``address`` wait until there is a server: Datasette opens
+    the browser before it listens.
+
+    :returns: whether there is a browser
+    """
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+
+    class Patient(webbrowser.BaseBrowser):
+        def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
+            # Datasette's own address is wrong where the host is an IPv6 address.
+            page = address + urlsplit(url)._replace(scheme="", netloc="").geturl()
+            threading.Thread(target=self._open, args=(page, new, autoraise), daemon=True).start()
+            return True
+
+        def _open(self, url: str, new: int, autoraise: bool) -> None:
+            parts = urlsplit(url)
+            for _ in range(_PATIENCE * 10):
+                with contextlib.suppress(OSError):
+                    socket.create_connection((parts.hostname, parts.port), 1).close()
+                    browser.open(url, new, autoraise)
+                    return
+                time.sleep(0.1)
+
+    webbrowser.register("glin-datasette", None, Patient(), preferred=True)
+    return True
 
 
 def _free_port(host: str, port: int) -> int:

@@ -6,7 +6,7 @@ that do not speak of a format are what importers have in common:
 - :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
 - :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
   are in, with bounded memory
-- :mod:`.text`, :mod:`.tool_input`: text fit for the archive
+- :mod:`.text`, and :mod:`glin_datasette.tool_input`: text fit for the archive
 - :mod:`.third_party`: importers that other packages bring
 - :mod:`.walk`, :mod:`.places`, :mod:`.repository`: finding things on this machine
 """

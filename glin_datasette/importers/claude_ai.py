@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from ..models import Attachment, Role
+from ..tool_input import render_tool_input
 from .base import Checkpoint, Importer, Item, Skipped, Unknown
 from .branches import paths, tell_paths
 from .export_files import Export, Record, encrypted_names, media_type, outlines
 from .session import Session, attachment_note
 from .text import count, digest, identifier, normalise_time, string
-from .tool_input import render_tool_input
 
 __all__ = ["ClaudeAI"]
 

@@ -30,6 +30,7 @@ from ..models import (
     Role,
     TitleFrom,
 )
+from ..tool_input import render_tool_input
 from .base import Item, Said
 from .refs import (
     command_commits,
@@ -46,7 +47,6 @@ from .refs import (
 )
 from .repository import repository_of
 from .text import clean, human_size, one_line, string
-from .tool_input import render_tool_input
 
 __all__ = ["Session", "attachment_note", "base64_size"]
 

@@ -16,11 +16,14 @@ from markupsafe import Markup
 from .. import search
 from . import archives, cells, compat, links, metadata, views
 from .guard import App, guard, is_json, is_ours
+from .landing import landing
 
 if TYPE_CHECKING:
     from datasette import Request
     from datasette.app import Datasette
     from datasette.filters import FilterArguments
+
+Later = Callable[[], Awaitable[links.Links]]
 
 
 @hookimpl
@@ -114,28 +117,81 @@ def register_routes() -> list[tuple[str, views.Route]]:
 
 
 @hookimpl
-def menu_links(datasette: Datasette, actor: compat.Actor) -> Callable[[], Awaitable[links.Links]]:
+def menu_links(datasette: Datasette, actor: compat.Actor, request: Request | None) -> Later:
     async def inner() -> links.Links:
-        return await links.for_menu(datasette, actor)
+        return await links.for_menu(datasette, actor, request)
 
     return inner
 
 
 @hookimpl
-def database_actions(datasette: Datasette, database: str) -> links.Links:
-    return links.for_database(datasette, database)
+def database_actions(datasette: Datasette, actor: compat.Actor, database: str) -> Later:
+    async def inner() -> links.Links:
+        return await links.for_database(datasette, actor, database)
+
+    return inner
+
+
+@hookimpl
+def table_actions(datasette: Datasette, actor: compat.Actor, database: str, table: str) -> Later:
+    async def inner() -> links.Links:
+        return await links.for_table(datasette, actor, database, table)
+
+    return inner
+
+
+@hookimpl(optionalhook=True)
+def row_actions(
+    datasette: Datasette, actor: compat.Actor, database: str, table: str, row: Mapping[str, Any]
+) -> Later:
+    async def inner() -> links.Links:
+        return await links.for_row(datasette, actor, database, table, row)
+
+    return inner
+
+
+@hookimpl(optionalhook=True)
+def homepage_actions(datasette: Datasette, actor: compat.Actor, request: Request | None) -> Later:
+    async def inner() -> links.Links:
+        return await links.for_menu(datasette, actor, request)
+
+    return inner
+
+
+@hookimpl(optionalhook=True)
+def jump_items_sql(
+    datasette: Datasette, actor: compat.Actor, request: Request
+) -> Callable[[], Awaitable[list[Any]]]:
+    async def inner() -> list[Any]:
+        return await links.to_jump_to(datasette, actor, request.args.get("q") or "")
+
+    return inner
+
+
+@hookimpl
+def extra_template_vars(
+    datasette: Datasette, template: str, request: Request | None
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def inner() -> dict[str, Any]:
+        if template != "index.html" or request is None:
+            return {}
+        return {"glin_entry": await links.entry(datasette, request.actor)}
+
+    return inner
 
 
 @hookimpl
 def extra_css_urls(datasette: Datasette, template: str, database: str | None) -> list[str]:
-    if archives.is_archive(datasette, database) or template.startswith("glin_"):
+    known = archives.attached(datasette).archives
+    entry = template == "index.html" and known
+    if database in known or entry or template.startswith("glin_"):
         return [datasette.urls.static_plugins(compat.PLUGIN, "glin.css")]
     return []
 
 
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    return lambda app: guard(datasette, app)
+    return lambda app: landing(datasette, guard(datasette, app))
 
 
 @hookimpl(optionalhook=True)

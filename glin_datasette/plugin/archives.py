@@ -14,7 +14,7 @@ from .. import paths, queries
 from ..errors import ArchiveError, GlinError, NotAnArchive
 from ..storage import get_db, pending, search_available
 from ..storage.connection import connect, sqlite_errors
-from .compat import Metadata
+from .compat import Actor, Metadata, allowed
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -50,6 +50,9 @@ class Attached:
     in_backup: set[str] = field(default_factory=set)
 
 
+#: Whoever may see what is in an archive may see these tables.
+_READ_TABLES = ("conversations", "messages", "message_refs", "tags")
+
 _attached: weakref.WeakKeyDictionary[Datasette, Attached] = weakref.WeakKeyDictionary()
 
 
@@ -61,6 +64,18 @@ def attached(datasette: Datasette) -> Attached:
 def is_archive(datasette: Datasette, database: str | None) -> bool:
     """Whether the database of this name is an archive."""
     return database in attached(datasette).archives
+
+
+async def viewable(
+    datasette: Datasette, actor: Actor, database: str, *, contents: bool = True
+) -> bool:
+    """Whether ``actor`` may view an archive, and what is in it unless ``contents`` is false."""
+    if not await allowed(datasette, actor, "view-database", database):
+        return False
+    for table in _READ_TABLES if contents else ():
+        if not await allowed(datasette, actor, "view-table", database, table):
+            return False
+    return True
 
 
 def attach_default(datasette: Datasette) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from markupsafe import Markup, escape
 
 from .archives import is_archive
+from .urls import Urls
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 _FOUND, _FOUND_END = "\x02", "\x03"
 
 _LINK = Markup('<a href="{}">{}</a>')
+#: What Datasette shows of another row: its label and its id.
+_LABELLED = Markup('<a href="{}">{}</a>&nbsp;<em>{}</em>')
+_ID_AND_LINK = Markup('{} <a class="glin-read" href="{}">{}</a>')
 _OUTWARD = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>')
 
-#: What to see of the messages when reading a conversation.
-_READ_COLUMNS = ("ts", "role", "kind", "tool_name", "content")
 #: Columns that lead to the conversations that have the same value.
 _FILTERS = ("source", "repo_root")
-#: Columns that hold ids, in our tables and in what our queries return.
-_IDS = {"conversation_id": "conversations", "parent_id": "conversations", "message_id": "messages"}
+#: Columns that hold the ids of conversations, and of messages, in our tables and in what our
+#: queries return.
+_CONVERSATIONS = ("conversation_id", "parent_id")
+_MESSAGES = ("message_id", "newest_hit")
 
 
 def render(
@@ -59,12 +63,13 @@ class _Cell:
         self.table = table
         self.row = row
 
+    @property
+    def to(self) -> Urls:
+        return Urls(self.datasette, self.database)
+
     def url(self, table: str, **arguments: object) -> str:
         path = self.datasette.urls.table(self.database, table)
         return f"{path}?{urlencode(arguments, doseq=True)}"
-
-    def row_url(self, table: str, row_id: int) -> str:
-        return str(self.datasette.urls.row(self.database, table, str(row_id)))
 
     def get(self, column: str) -> Any:
         # A row that Datasette has put labels into holds {"value": …, "label": …}.
@@ -73,25 +78,53 @@ class _Cell:
         value = self.row[column]
         return value["value"] if isinstance(value, dict) else value
 
+    def id(self, column: str) -> int | None:
+        value = self.get(column)
+        return value if isinstance(value, int) else None
 
-def _id(cell: _Cell, value: Any, column: str) -> Markup | None:
-    # Where Datasette knows the foreign key, it shows the title of the other row too. A
-    # message has no title; Datasette would show its id twice.
-    if isinstance(value, dict) and value["label"] == str(value["value"]):
-        value = value["value"]
-    if isinstance(value, int):
-        return _LINK.format(cell.row_url(_IDS[column], value), value)
+
+def _conversation(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """The transcript; of a message's own conversation, the place of the message in it."""
+    conversation = cell.id(column)
+    if conversation is None:
+        return None
+    message = cell.id("id") if cell.table == "messages" else None
+    address = cell.to.conversation(conversation, message=message)
+    if isinstance(value, dict) and value["label"] != str(conversation):
+        return _LABELLED.format(address, value["label"], conversation)
+    return _LINK.format(address, conversation)
+
+
+def _message(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """The message in its transcript, or by itself where its conversation is not known."""
+    # A message has no title; Datasette would show its id twice.
+    message = cell.id(column)
+    if message is None:
+        return None
+    conversation = cell.id("conversation_id")
+    if conversation is None:
+        return _LINK.format(cell.to.message(message), message)
+    return _LINK.format(cell.to.conversation(conversation, message=message), message)
+
+
+def _row_id(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """The id on the page of a row. In lists Datasette itself makes a link to that page."""
+    conversation = cell.id("id" if cell.table == "conversations" else "conversation_id")
+    if not isinstance(value, int) or conversation is None:
+        return None
+    if cell.table == "conversations":
+        return _ID_AND_LINK.format(value, cell.to.conversation(conversation), "Read the transcript")
+    if cell.table == "messages":
+        address = cell.to.conversation(conversation, message=value)
+        return _ID_AND_LINK.format(value, address, "Read it in its transcript")
     return None
 
 
 def _title(cell: _Cell, value: Any, column: str) -> Markup | None:
-    conversation = cell.get("id" if cell.table == "conversations" else "conversation_id")
-    if not isinstance(conversation, int) or cell.table not in ("conversations", None):
+    conversation = cell.id("id" if cell.table == "conversations" else "conversation_id")
+    if conversation is None or cell.table not in ("conversations", None):
         return None
-    messages = cell.url(
-        "messages", conversation_id=conversation, _sort="position", _col=_READ_COLUMNS
-    )
-    return _LINK.format(messages, value if value else "(no title)")
+    return _LINK.format(cell.to.conversation(conversation), value if value else "(no title)")
 
 
 def _filter(cell: _Cell, value: Any, column: str) -> Markup | None:
@@ -101,10 +134,8 @@ def _filter(cell: _Cell, value: Any, column: str) -> Markup | None:
 
 
 def _tag(cell: _Cell, value: Any, column: str) -> Markup | None:
-    # Messages, because a message counts as tagged where its conversation is: with a tag
-    # that only messages have, the list of conversations would be empty.
     if isinstance(value, str) and value:
-        return _LINK.format(cell.url("messages", _tag=value), value)
+        return _LINK.format(cell.to.tag(value), value)
     return None
 
 
@@ -127,8 +158,22 @@ def _ref(cell: _Cell, value: Any, column: str) -> Markup | None:
     if kind == "url":
         # Anything else, such as javascript:, stays text. None would let Datasette decide.
         return _OUTWARD.format(value, value) if _is_web(value) else escape(value)
-    same = cell.url("message_refs", ref_type=kind, ref_value=value)
-    return _LINK.format(same, value)
+    address = cell.to.commit(value) if kind == "commit" else cell.to.file(value)
+    return _LINK.format(address, value)
+
+
+def _file(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """A column of a query that is a file."""
+    if cell.table is None and isinstance(value, str) and value:
+        return _LINK.format(cell.to.file(value), value)
+    return None
+
+
+def _commit(cell: _Cell, value: Any, column: str) -> Markup | None:
+    """A column of a query that is a commit."""
+    if cell.table is None and isinstance(value, str) and value:
+        return _LINK.format(cell.to.commit(value), value)
+    return None
 
 
 def _snippet(cell: _Cell, value: Any, column: str) -> Markup | None:
@@ -147,12 +192,16 @@ def _is_web(url: str) -> bool:
 
 
 _RENDERERS: dict[str, Callable[[_Cell, Any, str], Markup | None]] = {
-    **dict.fromkeys(_IDS, _id),
+    **dict.fromkeys(_CONVERSATIONS, _conversation),
+    **dict.fromkeys(_MESSAGES, _message),
     **dict.fromkeys(_FILTERS, _filter),
+    "id": _row_id,
     "title": _title,
     "tag": _tag,
     "conversations": _tagged,
     "name": _tag_name,
     "ref_value": _ref,
+    "file": _file,
+    "commit": _commit,
     "snippet": _snippet,
 }

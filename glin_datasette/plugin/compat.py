@@ -7,6 +7,8 @@ What the two lines call things::
     canned queries  canned_queries() hook          add_query() at startup
     descriptions    get_metadata() hook            set_*_metadata() at startup
     table settings  in the metadata                in datasette.config
+    jumping         nothing                        jump_items_sql() hook
+    actions of rows nothing                        row_actions() hook
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ Metadata = dict[str, Any]
 PLUGIN = "glin-datasette"
 #: The permission to make a backup.
 BACKUP = "glin-backup"
+#: The permission to add and remove tags.
+TAG = "glin-tag"
 
 IS_1_0 = hasattr(hookspecs, "register_actions")
 
@@ -87,6 +91,20 @@ def backup_rule(datasette: Datasette, actor: Actor) -> Any:
     if may_back_up(datasette, actor):
         return PermissionSQL.allow(reason=f"allow-backup of {PLUGIN}")
     return None
+
+
+def jump_item(kind: str, label: str, address: str, description: str, typed: str) -> Any:
+    """1.0: one thing that the jump menu offers; ``typed`` is what it was found by, so that
+    Datasette finds it again."""
+    from datasette.jump import JumpSQL
+
+    return JumpSQL.menu_item(
+        item_type=kind,
+        label=label,
+        url=address,
+        description=description,
+        search_text=f"{typed} {label} {description}",
+    )
 
 
 def own_settings(datasette: Datasette, database: str) -> Mapping[str, Any]:

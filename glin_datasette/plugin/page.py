@@ -30,7 +30,7 @@ from .. import errors
 from ..errors import GlinError
 from ..storage import get_db
 from . import shown
-from .archives import attached
+from .archives import attached, viewable
 from .compat import PLUGIN, allowed
 from .guard import is_json
 from .urls import Urls
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Payload = dict[str, Any]
 
-#: Whoever may see an archive's pages may see these tables.
-_READ_TABLES = ("conversations", "messages", "message_refs", "tags")
 #: What a body of a POST may take; a bulk of 10,000 ids has about 80 KB.
 _MAX_BODY = 2_000_000
 
@@ -284,17 +282,6 @@ async def _picked(request: Request, datasette: Datasette, contents: bool) -> tup
     if not names:
         raise Refused(404, "No archive is attached")
     for name in names:
-        if await _viewable(datasette, request, name, contents):
+        if await viewable(datasette, request.actor, name, contents=contents):
             return name, paths[name]
     raise Refused(403, "You do not have permission to view this archive")
-
-
-async def _viewable(datasette: Datasette, request: Request, name: str, contents: bool) -> bool:
-    if not await allowed(datasette, request.actor, "view-database", name):
-        return False
-    if not contents:
-        return True
-    for table in _READ_TABLES:
-        if not await allowed(datasette, request.actor, "view-table", name, table):
-            return False
-    return True

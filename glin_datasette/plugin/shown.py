@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from datasette.utils import format_bytes
 from markupsafe import Markup, escape
@@ -80,6 +81,23 @@ def last_part(path: str | None) -> str:
     return found[0] if found else (path or "")
 
 
+def outward(url: str) -> Markup:
+    """A URL as a link out of here, if it leads to the web; anything else stays text."""
+    if not is_web(url):
+        return Markup(escape(visible(url)))
+    link = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>')
+    return link.format(url, visible(url))
+
+
+def is_web(url: str) -> bool:
+    """Whether a URL is one of http or https, and so runs nothing."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
 def snippet(text: str) -> Markup:
     """Text with what was found between the search's marks, as ``<mark>``."""
     marked = str(escape(visible_marked(text)))
@@ -100,6 +118,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "file_name": lambda path: Path(path).name,
     "last_part": last_part,
     "line": one_line,
+    "outward": outward,
     "short": short,
     "shorten": shorten,
     "size": format_bytes,

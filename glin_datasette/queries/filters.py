@@ -20,21 +20,30 @@ _REPO = (
     "+m.conversation_id in (select id from conversations where repo_root = {value}"
     " or substr(replace(repo_root, '\\', '/'), -length({value}) - 1) = '/' || {value})"
 )
-_FILE = (
-    "+m.id in (select message_id from message_refs where ref_type = 'file'"
-    " and (ref_value = {value}"
-    " or substr(ref_value, 1, length(rtrim({value}, '/')) + 1) = rtrim({value}, '/') || '/'"
-    " or substr(ref_value, -length({value}) - 1) = '/' || {value}))"
-)
-# Both sides may be shortened: a full hash finds the message that has 7 digits of it. All
-# stored ones have at least 7, so the first 7 pick the stretch of the index to look at.
-_COMMIT = (
-    "+m.id in (select message_id from message_refs where ref_type = 'commit'"
-    " and ref_value >= substr(lower({value}), 1, 7)"
-    " and ref_value < substr(lower({value}), 1, 7) || 'g'"
-    " and (substr(ref_value, 1, length({value})) = lower({value})"
-    " or substr(lower({value}), 1, length(ref_value)) = ref_value))"
-)
+#: Which references a filter means, by their type: conditions on ``ref_value``.
+REFERENCES = {
+    "file": (
+        "(ref_value = {value}"
+        " or substr(ref_value, 1, length(rtrim({value}, '/')) + 1) = rtrim({value}, '/') || '/'"
+        " or substr(ref_value, -length({value}) - 1) = '/' || {value})"
+    ),
+    # Both sides may be shortened: a full hash finds the message that has 7 digits of it. All
+    # stored ones have at least 7, so the first 7 pick the stretch of the index to look at.
+    "commit": (
+        "ref_value >= substr(lower({value}), 1, 7)"
+        " and ref_value < substr(lower({value}), 1, 7) || 'g'"
+        " and (substr(ref_value, 1, length({value})) = lower({value})"
+        " or substr(lower({value}), 1, length(ref_value)) = ref_value)"
+    ),
+}
+
+
+def _refers(ref_type: str) -> str:
+    return (
+        f"+m.id in (select message_id from message_refs where ref_type = '{ref_type}'"
+        f" and {REFERENCES[ref_type]})"
+    )
+
 
 #: Filter -> predicate. ``{value}`` is the parameter.
 PREDICATES = {
@@ -44,8 +53,8 @@ PREDICATES = {
     "kind": "m.kind = lower({value})",
     "model": "m.model = {value}",
     "repo": _REPO,
-    "file": _FILE,
-    "commit": _COMMIT,
+    "file": _refers("file"),
+    "commit": _refers("commit"),
     "since": "m.ts >= {value}",
     # Text order puts "~" behind every digit and letter: a day includes its last moment.
     "until": "m.ts <= {value} || '~'",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..models import Message
 from .plain import count_lines, shorten
 
-__all__ = ["Folded", "fold", "speaker", "summary"]
+__all__ = ["Folded", "fold", "outcome", "speaker", "summary"]
 
 _WIDTH = 100
 
@@ -58,7 +58,7 @@ def fold(messages: Iterable[Message]) -> Iterator[Message | Folded]:
                 waiting[call_id] = folded
         elif message.kind == "tool_result" and call_id is not None and call_id in waiting:
             call = waiting.pop(call_id)
-            yield Folded(call.message, f"{call.line} {_outcome(message)}")
+            yield Folded(call.message, f"{call.line} {outcome(message)}")
         else:
             yield from _released(waiting)
             yield message if message.kind == "text" else Folded(message, summary(message))
@@ -73,7 +73,7 @@ def summary(message: Message) -> str:
         return f"{name}: {about}" if about else name
     if message.kind == "tool_result":
         name = shorten(message.tool_name or "a tool", 60)
-        return f"Result of {name} {_outcome(message)}"
+        return f"Result of {name} {outcome(message)}"
     if message.kind == "thinking":
         return f"Thinking ({_lines(message.content)})"
     return f"Attachment: {shorten(message.content, _WIDTH)}"
@@ -90,7 +90,8 @@ def _about(content: str) -> str:
     return shorten(telling if telling is not None else content[:1000].strip(), _WIDTH)
 
 
-def _outcome(result: Message) -> str:
+def outcome(result: Message) -> str:
+    """What a result came to: ``(3 lines of output)``, ``(failed, 1 line of output)``."""
     if not result.content:
         return "(failed)" if result.is_error else "(no output)"
     size = f"{_lines(result.content)} of output"

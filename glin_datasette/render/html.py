@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from ..models import Conversation, Message
+from .facts import facts
 from .fold import speaker, summary
 from .plain import one_line, visible
 
@@ -55,7 +56,8 @@ def render_html(
     title = _text(conversation.title or "Untitled conversation")
     yield _HEAD.format(title=title)
     yield f"<h1>{title}</h1>\n<dl>\n"
-    yield from _facts(conversation)
+    for label, value in facts(conversation).items():
+        yield f"<dt>{label}</dt><dd>{_text(value)}</dd>\n"
     yield "</dl>\n"
     turn = None
     for message in messages:
@@ -65,24 +67,6 @@ def render_html(
             yield f"<h2>{escape(turn.capitalize())}{when}</h2>\n"
         yield _message(message, unfolded=full)
     yield "</body>\n</html>\n"
-
-
-def _facts(conversation: Conversation) -> Iterator[str]:
-    facts = {
-        "Source": f"{conversation.source} {conversation.source_id}",
-        "Belongs to": conversation.parent_source_id,
-        "Began": conversation.started_at,
-        "Ended": conversation.ended_at,
-        "Model": conversation.model,
-        "Client": conversation.client,
-        "Repository": conversation.repo_root,
-        "Branch": conversation.git_branch,
-        "Tags": ", ".join(conversation.tags),
-        "Notes": conversation.notes,
-    }
-    for name, value in facts.items():
-        if value:
-            yield f"<dt>{name}</dt><dd>{_text(value)}</dd>\n"
 
 
 def _message(message: Message, *, unfolded: bool) -> str:

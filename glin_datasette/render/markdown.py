@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..models import Conversation, Message
+from .facts import facts
 from .fold import Folded, fold, speaker, summary
 from .plain import one_line, visible
 from .safe_markdown import fenced, safe_markdown, safe_phrase
@@ -40,22 +41,8 @@ def render_markdown(
 
 def _head(conversation: Conversation) -> Iterator[str]:
     yield f"# {_inline(conversation.title or 'Untitled conversation')}\n\n"
-    times = [time for time in (conversation.started_at, conversation.ended_at) if time]
-    facts = {
-        "Source": f"{conversation.source} {conversation.source_id}",
-        "Archive id": conversation.id,
-        "Belongs to": conversation.parent_source_id,
-        "Time": " to ".join(dict.fromkeys(times)),
-        "Model": conversation.model,
-        "Client": conversation.client,
-        "Repository": conversation.repo_root,
-        "Branch": conversation.git_branch,
-        "Tags": ", ".join(conversation.tags),
-        "Notes": conversation.notes,
-    }
-    for name, value in facts.items():
-        if value:
-            yield f"- {name}: {_inline(str(value))}\n"
+    for label, value in facts(conversation).items():
+        yield f"- {label}: {_inline(value)}\n"
 
 
 def _body(message: Message) -> Iterator[str]:

@@ -13,11 +13,15 @@ _PICTURES[0x7F] = 0x2421
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 _PICTURES |= dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 _NEWLINES = re.compile(r"\r\n?")
+#: What is in the table: most text has none of it, and looking is five times as fast.
+_ACTING = re.compile(f"[{re.escape(''.join(map(chr, _PICTURES)))}]")
 
 
 def visible(text: str) -> str:
     """``text`` without characters that act instead of showing: line ends become ``\\n``,
     and control characters other than it and the tab become visible ones."""
+    if not _ACTING.search(text):
+        return text
     return _NEWLINES.sub("\n", text).translate(_PICTURES)
 
 

@@ -8,6 +8,21 @@ from __future__ import annotations
 
 from ..queries.functions import register_functions
 from ..queries.text import MARK_END, MARK_START
+from .facets import FACETS, facets
+from .inside import MOST_HITS, hits_inside
+from .loosen import loosen
 from .messages import RANK_WINDOW, Sort, search
 
-__all__ = ["MARK_END", "MARK_START", "RANK_WINDOW", "Sort", "register_functions", "search"]
+__all__ = [
+    "FACETS",
+    "MARK_END",
+    "MARK_START",
+    "MOST_HITS",
+    "RANK_WINDOW",
+    "Sort",
+    "facets",
+    "hits_inside",
+    "loosen",
+    "register_functions",
+    "search",
+]

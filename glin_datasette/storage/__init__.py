@@ -11,7 +11,15 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
   :func:`untag_message`, :func:`delete_conversation`, :func:`loading`
 - reading: :func:`query_conversations`, :func:`query_messages`, :func:`get_conversation`,
   :func:`find_conversation`, :func:`iter_messages`, :func:`children_of`,
-  :func:`count_messages`, :func:`list_tags`, :func:`stats`, :func:`attachment_data`
+  :func:`count_conversations`, :func:`count_messages`, :func:`message_counts`,
+  :func:`conversations_by_id`, :func:`list_tags`, :func:`stats`, :func:`overview`,
+  :func:`attachment_data`, :func:`attachment_type`
+- what is about one thing: :func:`about_file`, :func:`about_commit`, :func:`files_meant`,
+  :func:`files_beside`, :func:`discussed_files`, :func:`newest_commits`, :func:`origin_of`,
+  :func:`tagged`
+- one transcript: :func:`transcript_facts`, :func:`outline`, :func:`messages_between`,
+  :func:`place_of`, :func:`get_message`
+- by the beginning of a name: :func:`titled`, :func:`tags_named`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
   :func:`restore_db`, :func:`check`, :func:`check_file`
 """
@@ -19,23 +27,45 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
 from __future__ import annotations
 
 from ..models import Filters
+from .about import (
+    about_commit,
+    about_file,
+    discussed_files,
+    files_beside,
+    files_meant,
+    newest_commits,
+    origin_of,
+    tagged,
+)
 from .archive import MigrationReport, get_db, init_db, migrate_db
-from .attachments import attachment_data
+from .attachments import attachment_data, attachment_type
 from .backup import backup_db, list_backups, restore_db, verify_backup
 from .health import check, check_file
+from .jump import tags_named, titled
 from .load import Loader, loading
+from .overview import overview
 from .query import (
     children_of,
+    conversations_by_id,
+    count_conversations,
     count_messages,
     find_conversation,
     get_conversation,
     iter_messages,
     list_tags,
+    message_counts,
     query_conversations,
     query_messages,
     stats,
 )
 from .schema import newest_version, pending, search_available, version
+from .transcript import (
+    get_message,
+    messages_between,
+    outline,
+    place_of,
+    transcript_facts,
+)
 from .write import (
     delete_conversation,
     insert_conversation,
@@ -51,16 +81,25 @@ __all__ = [
     "Filters",
     "Loader",
     "MigrationReport",
+    "about_commit",
+    "about_file",
     "attachment_data",
+    "attachment_type",
     "backup_db",
     "check",
     "check_file",
     "children_of",
+    "conversations_by_id",
+    "count_conversations",
     "count_messages",
     "delete_conversation",
+    "discussed_files",
+    "files_beside",
+    "files_meant",
     "find_conversation",
     "get_conversation",
     "get_db",
+    "get_message",
     "init_db",
     "insert_conversation",
     "insert_message",
@@ -69,9 +108,16 @@ __all__ = [
     "list_backups",
     "list_tags",
     "loading",
+    "message_counts",
+    "messages_between",
     "migrate_db",
+    "newest_commits",
     "newest_version",
+    "origin_of",
+    "outline",
+    "overview",
     "pending",
+    "place_of",
     "query_conversations",
     "query_messages",
     "restore_db",
@@ -79,6 +125,10 @@ __all__ = [
     "stats",
     "tag_conversation",
     "tag_message",
+    "tagged",
+    "tags_named",
+    "titled",
+    "transcript_facts",
     "untag_conversation",
     "untag_message",
     "verify_backup",

@@ -8,12 +8,14 @@ import hashlib
 
 import sqlite_utils
 
+from ..errors import NotFound
 from ..models import Attachment
 
 __all__ = [
     "MAX_ATTACHMENT",
     "attach",
     "attachment_data",
+    "attachment_type",
     "attachments_of",
     "drop_unused",
     "store_attachment",
@@ -73,6 +75,18 @@ def attachments_of(
         each = Attachment(media_type=media_type, name=name, size=size, sha256=sha256)
         found[message_id] = (*found.get(message_id, ()), each)
     return found
+
+
+def attachment_type(db: sqlite_utils.Database, sha256: str) -> str:
+    """What an attachment is, as the transcript said: ``image/png``.
+
+    :raises NotFound: if the archive does not hold it
+    """
+    if db.table("attachments").exists():
+        sql = "select media_type from attachments where sha256 = ?"
+        if row := db.execute(sql, [sha256]).fetchone():
+            return str(row[0])
+    raise NotFound(f"no attachment {sha256[:12]} in the archive")
 
 
 def attachment_data(db: sqlite_utils.Database, sha256: str) -> bytes:

@@ -138,9 +138,7 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
     if "not a database" in low:
         return NotAnArchive(f"{where}: not an SQLite database; choose another file with --db")
     if "malformed" in low:
-        return ArchiveError(
-            f"{where}: the file is damaged ({text}); {_REPAIR}"
-        )
+        return ArchiveError(f"{where}: the file is damaged ({text}); {_REPAIR}")
     if "disk is full" in low or "disk i/o" in low:
         return ArchiveError(f"{where}: {text}; free some space and run the command again")
     if "unable to open" in low:

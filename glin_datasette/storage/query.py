@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -39,9 +39,7 @@ def query_conversations(
     :param limit: at most so many; ``None``: all
     """
     with timed("query_conversations") as facts, sqlite_errors(database_path(db)):
-        where, params = _where(db, filters)
-        if where:
-            where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
+        where, params = _conversations_where(db, filters)
         found = _conversations(
             db,
             f"{where} order by c.ended_at desc, c.id desc limit :limit offset :offset",
@@ -49,6 +47,24 @@ def query_conversations(
         )
         facts["rows"] = len(found)
         return found
+
+
+def count_conversations(db: sqlite_utils.Database, filters: Filters | None = None) -> int:
+    """How many conversations :func:`query_conversations` finds in all."""
+    with timed("count_conversations"), sqlite_errors(database_path(db)):
+        where, params = _conversations_where(db, filters)
+        sql = f"select count(*) from conversations as c {where}"
+        return int(db.execute(sql, params).fetchone()[0])
+
+
+def message_counts(db: sqlite_utils.Database, ids: Collection[int]) -> dict[int, int]:
+    """How many messages each of some conversations holds."""
+    sql = (
+        "select conversation_id, count(*) from messages"
+        f" where conversation_id in ({_literals(ids)}) group by conversation_id"
+    )
+    with sqlite_errors(database_path(db)):
+        return dict.fromkeys(ids, 0) | dict(db.execute(sql).fetchall())
 
 
 def get_conversation(db: sqlite_utils.Database, conversation_id: int) -> Conversation:
@@ -107,7 +123,7 @@ def query_messages(
     """
     with timed("query_messages") as facts, sqlite_errors(database_path(db)):
         where, params = _where(db, filters)
-        found = _messages(
+        found = messages_where(
             db,
             f"where 1 {where} order by m.ts desc, m.id desc limit :limit offset :offset",
             {**params, "limit": -1 if limit is None else limit, "offset": offset},
@@ -116,12 +132,28 @@ def query_messages(
         return found
 
 
+def message_ids(db: sqlite_utils.Database, filters: Filters, *, limit: int) -> list[int]:
+    """The ids of the messages that ``filters`` let through, in the order in which they
+    stand in their conversations.
+
+    :param limit: at most so many
+    """
+    with timed("message_ids"), sqlite_errors(database_path(db)):
+        where, params = _where(db, filters)
+        rows = db.execute(
+            f"select m.id from messages as m where 1 {where}"
+            " order by m.conversation_id, m.position, m.id limit :limit",
+            {**params, "limit": limit},
+        )
+        return [int(row[0]) for row in rows]
+
+
 def iter_messages(db: sqlite_utils.Database, conversation_id: int) -> Iterator[Message]:
     """All messages of a conversation in its order, with references and tags. Holds a
     bounded number of them in memory."""
     with sqlite_errors(database_path(db)):
         last = (-1, -1)
-        while page := _messages(
+        while page := messages_where(
             db,
             "where m.conversation_id = :conversation and (m.position, m.id) > (:position, :id)"
             f" order by m.position, m.id limit {_PAGE}",
@@ -129,6 +161,17 @@ def iter_messages(db: sqlite_utils.Database, conversation_id: int) -> Iterator[M
         ):
             yield from page
             last = (page[-1].position or 0, page[-1].id or 0)
+
+
+def messages_by_id(db: sqlite_utils.Database, ids: Sequence[int]) -> list[Message]:
+    """The messages with these ids, in the same order. Leaves out those that are gone."""
+    found = {m.id: m for m in messages_where(db, f"where m.id in ({_literals(ids)})", {})}
+    return [found[row_id] for row_id in ids if row_id in found]
+
+
+def conversations_by_id(db: sqlite_utils.Database, ids: Collection[int]) -> dict[int, Conversation]:
+    """The conversations with these ids, by their ids."""
+    return {c.id or 0: c for c in _conversations(db, f"where c.id in ({_literals(ids)})", {})}
 
 
 def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
@@ -193,6 +236,15 @@ def stats(db: sqlite_utils.Database) -> Stats:
         )
 
 
+def _conversations_where(
+    db: sqlite_utils.Database, filters: Filters | None
+) -> tuple[str, dict[str, object]]:
+    where, params = _where(db, filters)
+    if where:
+        where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
+    return where, params
+
+
 def _where(db: sqlite_utils.Database, filters: Filters | None) -> tuple[str, dict[str, object]]:
     if filters is None:
         return "", {}
@@ -213,7 +265,11 @@ def _text_where(db: sqlite_utils.Database, text: str) -> str:
     return (indexed if match(text) else "") + (scanned if rest(text) else "")
 
 
-def _messages(db: sqlite_utils.Database, rest: str, params: dict[str, object]) -> list[Message]:
+def messages_where(
+    db: sqlite_utils.Database, rest: str, params: dict[str, object]
+) -> list[Message]:
+    """The messages ``m`` that the rest of a statement, from its ``where`` on, selects, each
+    with its references, tags and attachments. For the functions of this package."""
     columns = ", ".join(f"m.{name}" for name in _MESSAGE_COLUMNS)
     rows = db.execute(f"select {columns} from messages as m {rest}", params).fetchall()
     ids = [row[_MESSAGE_COLUMNS.index("id")] for row in rows]
@@ -263,5 +319,5 @@ def _tags(db: sqlite_utils.Database, owner: str, ids: list[int]) -> dict[int, tu
     return found
 
 
-def _literals(ids: list[int]) -> str:
+def _literals(ids: Collection[int]) -> str:
     return ", ".join(str(int(row_id)) for row_id in ids)

@@ -6,13 +6,15 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -22,10 +24,12 @@ Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @contextmanager
-def server(*args: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+def server(
+    *args: str, prefix: Sequence[str] = (), **env: str
+) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
     """A running server: its process, its port, and what it said until it listened."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "glin_datasette", "serve", "--port", "0", *args],
+        [*prefix, sys.executable, "-m", "glin_datasette", "serve", "--port", "0", *args],
         env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,7 +60,8 @@ def get(port: int, path: str) -> tuple[int, str, dict[str, str]]:
 
 def test_it_serves_the_archive_until_ctrl_c(archive: Path) -> None:
     with server() as (child, port, said):
-        assert f"Serving {archive} at http://127.0.0.1:{port}/ (Ctrl-C stops it)" in said
+        assert f"Serving {archive} at http://127.0.0.1:{port}/-/glin (Ctrl-C stops it)" in said
+        assert get(port, "/-/glin")[0] == 200
         status, page, _ = get(port, "/glin/conversations")
         assert status == 200
         assert "Fix the parser" in page
@@ -80,18 +85,66 @@ def test_it_makes_the_archive(data_dir: Path) -> None:
     assert (data_dir / "glin.db").exists()
 
 
-def test_open_signs_the_browser_in(archive: Path, tmp_path: Path) -> None:
-    # A browser that only notes which page it was told to open.
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_open_signs_the_browser_in_and_leads_to_the_front_door(
+    archive: Path, tmp_path: Path, host: str
+) -> None:
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    # A browser that follows the address that it is told to open, as soon as it is told.
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > "{tmp_path}/opened"\n')
+    browser.write_text(
+        f"#!{sys.executable}\n"
+        "import http.cookiejar, pathlib, sys, urllib.request as r\n"
+        "opener = r.build_opener(r.HTTPCookieProcessor(http.cookiejar.CookieJar()))\n"
+        "page = opener.open(sys.argv[1], timeout=30)\n"
+        "text = page.read().decode()\n"
+        f"note = pathlib.Path({str(tmp_path / 'opened')!r})\n"
+        "note.with_suffix('.part').write_text(f'{sys.argv[1]} {page.status} {page.url}\\n{text}')\n"
+        "note.with_suffix('.part').rename(note)\n"
+    )
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
-    with server("--open", BROWSER=str(browser)) as (_, port, said):
-        url = (tmp_path / "opened").read_text()
-        assert url in said
-        assert url.startswith(f"http://127.0.0.1:{port}/-/auth-token?token=")
-        status, _, headers = get(port, url.partition(str(port))[2])
-        assert status == 302
-        assert "ds_actor=" in headers["set-cookie"]
+    with server("--open", "--host", host, BROWSER=str(browser)) as (_, port, said):
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "opened").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        told, page = (tmp_path / "opened").read_text().split("\n", 1)
+    url, status, landed = told.split()
+    here = {"0.0.0.0": "127.0.0.1", "::1": "[::1]"}.get(host, host)
+    assert url.startswith(f"http://{here}:{port}/-/auth-token?token=")
+    assert url.partition("token=")[2] in said
+    assert (status, landed) == ("200", f"http://{here}:{port}/-/glin")
+    assert '<div class="actor">' in page
+
+
+def test_without_a_browser_the_address_is_there_to_open(archive: Path) -> None:
+    with server("--open", BROWSER="", PATH="") as (_, port, said):
+        assert "There is no browser to open; open the address with the token below" in said
+        assert f":{port}/-/auth-token?token=" in said
+
+
+def test_an_archive_that_may_only_be_read_is_served(archive: Path) -> None:
+    # File modes keep nobody out who is root, unless root gives that up.
+    humbly = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    if os.geteuid() != 0:
+        humbly = []
+    elif not shutil.which("setpriv") or subprocess.run([*humbly, "true"], check=False).returncode:
+        pytest.skip("root cannot give its rights up here")
+    with closing(sqlite3.connect(archive)) as conn:
+        conn.execute("pragma wal_checkpoint(truncate)")
+    before = archive.read_bytes()
+    archive.chmod(0o444)
+    archive.parent.chmod(0o555)
+    try:
+        with server(prefix=humbly) as (_, port, _):
+            for page in ("", "/search?q=tide", "/conversations", "/conversations/1", "/health"):
+                assert get(port, f"/-/glin{page}")[0] == 200, page
+            assert get(port, "/glin/conversations/1")[0] == 200
+    finally:
+        archive.parent.chmod(0o755)
+    assert archive.read_bytes() == before
+    assert [path.name for path in archive.parent.iterdir()] == ["glin.db"]
 
 
 def test_a_port_in_use_is_one_line(process: Process, archive: Path) -> None:

@@ -4,8 +4,8 @@ whatever state they are in."""
 from __future__ import annotations
 
 import os
-import shutil
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys

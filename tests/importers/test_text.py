@@ -18,7 +18,7 @@ from glin_datasette.importers.text import (
     one_line,
     string,
 )
-from glin_datasette.importers.tool_input import parse_tool_input, render_tool_input
+from glin_datasette.tool_input import parse_tool_input, render_tool_input
 
 #: Any text, lone surrogates and control characters included.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))

@@ -37,7 +37,7 @@ async def test_an_archive_of_any_name(serve, archive: Path) -> None:
     assert "docs" in (await served.facets("/my~20talks/messages.json"))["tags"]
     assert (await served.get("/-/glin/health.json")).json()["database"] == "my talks"
     html = (await served.get("/my~20talks/recent")).text
-    assert 'href="/my+talks/messages?conversation_id=1&amp;' in html
+    assert 'href="/-/glin/conversations/1"' in html
 
 
 async def test_two_archives_at_once(serve, archive: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+#: As in the fixture's archive.
+HOSTILE = '<script>window.evil=1</script><img src=x onerror="window.evil=2">\'"&<b>'
 EVIL = quote("<script>window.evil=1</script>")
 
 PAGES = [
@@ -33,6 +35,17 @@ PAGES = [
     "/glin/search_conversations?q=parser",
     f"/glin/messages?_tag={EVIL}",
     f"/glin/search_messages?q={EVIL}&tag={EVIL}",
+    "/-/glin",
+    f"/-/glin/search?q={EVIL}&sort=newest",
+    "/-/glin/search?q=parser",
+    "/-/glin/conversations",
+    "/-/glin/conversations/3",
+    "/-/glin/messages/6",
+    f"/-/glin/files?file={quote('src/' + HOSTILE + '.py')}",
+    f"/-/glin/files?file={EVIL}",
+    "/-/glin/commits?commit=0123abc",
+    f"/-/glin/tags?tag={quote('hostile ' + HOSTILE)}",
+    f"/-/glin/tags?tag={EVIL}",
     "/-/glin/health",
     "/-/glin/backups",
 ]
@@ -58,23 +71,19 @@ def test_hostile_text_is_there_to_be_read(browse: Callable[..., Any], archive: P
     assert "\n\n    indented\nlast line" in shown
 
 
-def test_from_a_conversation_through_its_messages_and_back(
-    browse: Callable[..., Any], archive: Path
-) -> None:
+def test_from_a_row_into_the_transcript(browse: Callable[..., Any], archive: Path) -> None:
     browsed = browse(archive)
     page = browsed.page
     browsed.open("/glin/conversations")
     page.get_by_role("link", name="Parser", exact=True).click()
-    page.wait_for_url("**/glin/messages?conversation_id=1**")
-    assert page.locator("td.col-content").all_inner_texts() == [
-        "The parser fails",
-        "I fixed the parser",
-        "ok",
-    ]
+    page.wait_for_url("**/-/glin/conversations/1")
+    assert page.get_by_role("heading", level=1).inner_text() == "Parser"
+    browsed.open("/glin/messages")
     page.locator("tbody td.col-id a").nth(1).click()
     page.wait_for_url("**/glin/messages/2")
-    page.locator("td.col-conversation_id a").click()
-    page.wait_for_url("**/glin/conversations/1")
+    page.get_by_role("link", name="Read it in its transcript").first.click()
+    page.wait_for_url("**/-/glin/conversations/1?at=2#message-2")
+    assert page.locator("#message-2").get_by_text("I fixed the parser").is_visible()
     assert browsed.wrong == []
 
 
@@ -135,7 +144,7 @@ def test_root_makes_a_backup_with_a_button(
     browsed.open("/-/glin/backups")
     page.get_by_role("button", name="Make a backup now").click()
     page.locator(".message-info").wait_for()
-    assert page.url.endswith("/-/glin/backups?db=glin")
+    assert page.url.endswith("/-/glin/backups")
     [made] = archive.parent.glob("glin-backups/*.db")
     assert page.locator(".message-info").inner_text() == f"Backup made: {made.name}"
     assert page.locator("tbody tr td").first.inner_text() == made.name

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from datasette.utils import tilde_encode
 
+from glin_datasette.storage import get_db
+
 pytestmark = pytest.mark.asyncio
 
 
@@ -57,50 +59,76 @@ async def cells(served, path: str) -> dict[str, list[tuple[str, list[str]]]]:
     return parsed(response.text).cells
 
 
-async def test_a_conversation_leads_to_its_messages_in_order(serve, archive: Path) -> None:
+async def test_a_conversation_leads_to_its_transcript(serve, archive: Path) -> None:
     served = serve(archive)
     for path in ("/glin/conversations?id=1", "/glin/conversations/1", "/glin/recent?size=2"):
         titles = dict((await cells(served, path))["title"])
-        [href] = titles["Parser"]
-        assert href.startswith("/glin/messages?conversation_id=1&_sort=position&")
-    page = await cells(served, href)
-    assert [text.strip() for text, _ in page["content"]] == [
-        "The parser fails",
-        "I fixed the parser",
-        "ok",
-    ]
-    # What one reads, and no more.
-    assert list(page) == ["id", "ts", "role", "kind", "tool_name", "content"]
-    assert page["ts"][0][0] == "2026-02-11T05:00:00.000Z"
+        assert titles["Parser"] == ["/-/glin/conversations/1"]
+    [(text, [href])] = (await cells(served, "/glin/conversations?id=2"))["title"]
+    assert (text, href) == ("(no title)", "/-/glin/conversations/2")
+    # The page of a row says so in words.
+    [(text, [href])] = (await cells(served, "/glin/conversations/1"))["id"]
+    assert (text, href) == ("1 Read the transcript", "/-/glin/conversations/1")
 
 
-async def test_a_conversation_without_a_title_leads_there_too(serve, archive: Path) -> None:
-    [(text, [href])] = (await cells(serve(archive), "/glin/conversations?id=2"))["title"]
-    assert text == "(no title)"
-    assert "conversation_id=2" in href
-
-
-async def test_a_message_leads_to_its_conversation(serve, archive: Path) -> None:
+async def test_a_message_leads_to_its_place_in_the_transcript(serve, archive: Path) -> None:
     served = serve(archive)
-    for path in ("/glin/messages?id=1", "/glin/messages/1"):
-        [(_, links)] = (await cells(served, path))["conversation_id"]
-        assert links == ["/glin/conversations/1"]
+    place = "/-/glin/conversations/1?at=2#message-2"
+    for path in ("/glin/messages?id=2", "/glin/messages/2"):
+        [(text, [href])] = (await cells(served, path))["conversation_id"]
+        assert href == place
+        # Where Datasette knows the title of the other row, it stays.
+        assert text.replace("\xa0", " ") in ("Parser 1", "1")
+    [(text, links)] = (await cells(served, "/glin/messages/2"))["id"]
+    assert (text, links) == ("2 Read it in its transcript", [place])
+    # In lists, the id is the way to the page of the row.
+    assert (await cells(served, "/glin/messages?id=2"))["id"] == [("2", ["/glin/messages/2"])]
     page = await cells(served, "/glin/search_messages?q=weather")
-    assert page["conversation_id"] == [("2", ["/glin/conversations/2"])]
-    assert page["message_id"] == [("5", ["/glin/messages/5"])]
+    assert page["conversation_id"] == [("2", ["/-/glin/conversations/2"])]
+    assert page["message_id"] == [("5", ["/-/glin/conversations/2?at=5#message-5"])]
+    page = await cells(served, "/glin/search_conversations?q=weather")
+    assert page["newest_hit"] == [("5", ["/-/glin/conversations/2?at=5#message-5"])]
 
 
-async def test_references_lead_to_their_message_and_to_each_other(serve, archive: Path) -> None:
+async def test_a_subagent_leads_to_its_parent(serve, archive: Path) -> None:
+    with get_db(archive) as db:
+        db.table("conversations").update(2, {"parent_id": 1})
+    served = serve(archive)
+    for path in ("/glin/conversations?id=2", "/glin/conversations/2"):
+        [(_, links)] = (await cells(served, path))["parent_id"]
+        assert links == ["/-/glin/conversations/1"]
+
+
+async def test_references_lead_to_what_is_said_about_them(serve, archive: Path) -> None:
     served = serve(archive)
     page = await cells(served, "/glin/message_refs")
-    assert page["message_id"] == [("6", ["/glin/messages/6"])] * 4
+    # Which conversation the message is in is not in this table.
+    assert page["message_id"] == [("6", ["/-/glin/messages/6"])] * 4
     refs = dict(page["ref_value"])
-    [href] = refs["0123abc"]
-    assert parse_qs(urlsplit(href).query) == {"ref_type": ["commit"], "ref_value": ["0123abc"]}
-    assert [row["message_id"] for row in await served.rows(href.replace("?", ".json?"))] == [6]
+    assert refs["0123abc"] == ["/-/glin/commits?commit=0123abc"]
+    file = f"src/{HOSTILE}.py"
+    assert [parse_qs(urlsplit(href).query) for href in refs[file]] == [{"file": [file]}]
     assert refs["https://example.com/a?b=1&c=<d>"] == ["https://example.com/a?b=1&c=<d>"]
+    for query, column in (
+        ("by_file", "file"),
+        ("discussed_files", "file"),
+        ("by_commit", "commit"),
+    ):
+        assert dict((await cells(served, f"/glin/{query}"))[column]) == (
+            {file: refs[file]} if column == "file" else {"0123abc": refs["0123abc"]}
+        )
 
 
+async def test_in_a_second_archive_addresses_say_so(serve, archive: Path, tmp_path: Path) -> None:
+    get_db(tmp_path / "first.db").close()
+    served = serve(tmp_path / "first.db", archive)
+    [(_, [href])] = (await cells(served, "/glin/conversations?id=1"))["title"]
+    assert href == "/-/glin/conversations/1?db=glin"
+    [(_, [href])] = (await cells(served, "/glin/messages?id=2"))["conversation_id"]
+    assert href == "/-/glin/conversations/1?at=2&db=glin#message-2"
+
+
+HOSTILE = '<script>window.evil=1</script><img src=x onerror="window.evil=2">\'"&<b>'
 HOSTILE_URL = "javascript://example.com/%0Awindow.evil=3"
 
 
@@ -119,7 +147,7 @@ async def test_tags_lead_to_what_has_them(serve, archive: Path) -> None:
     served = serve(archive)
     for path, column in (("/glin/tags", "name"), ("/glin/tag_counts", "tag")):
         [href] = dict((await cells(served, path))[column])["docs"]
-        assert href == "/glin/messages?_tag=docs"
+        assert href == "/-/glin/tags?tag=docs"
     [href] = next(hrefs for _, hrefs in (await cells(served, "/glin/tag_counts"))["conversations"])
     assert href.startswith("/glin/conversations?_tag=")
     assert (await served.get(href)).status_code == 200

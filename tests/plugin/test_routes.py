@@ -311,20 +311,6 @@ async def test_other_pages_keep_their_headers(serve, archive: Path) -> None:
     assert "content-security-policy" not in headers
 
 
-async def test_menus_lead_to_what_there_is(serve, archive: Path, tmp_path: Path) -> None:
-    get_db(tmp_path / "second.db").close()
-    served = serve(archive, tmp_path / "second.db")
-    for page, name in (("/", "glin"), ("/glin", "glin"), ("/second", "second")):
-        html = (await served.get(page)).text
-        for href in (
-            f"/{name}/search_messages",
-            f"/-/glin/health?db={name}",
-            f"/-/glin/backups?db={name}",
-        ):
-            assert f'href="{href}"' in html
-            assert (await served.get(href)).status_code == 200
-
-
 async def test_a_prefix_in_front_of_every_address(serve, archive: Path) -> None:
     served = serve(archive, settings={"base_url": "/talks/"})
     html = (await served.get("/-/glin/backups", ROOT)).text

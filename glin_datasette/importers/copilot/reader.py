@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...models import Role
+from ...tool_input import render_tool_input
 from ..base import Item, Unknown, Usage
 from ..refs import git_subcommands
 from ..session import Session
 from ..text import count, digest, identifier, normalise_time, one_line, string
-from ..tool_input import render_tool_input
 from .events import (
     KNOWN,
     QUIET_FAMILIES,

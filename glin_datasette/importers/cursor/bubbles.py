@@ -13,12 +13,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ...models import Attachment, Kind
+from ...tool_input import render_tool_input
 from ..base import Item, Unknown
 from ..jsonl import BadLine
 from ..session import Session
 from ..sqlite_file import json_value
 from ..text import count, digest, epoch_time, identifier, normalise_time, string
-from ..tool_input import render_tool_input
 
 __all__ = ["SOURCE", "bubble_time", "folder_of", "model_of", "read_bubble"]
 

@@ -23,12 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...tool_input import render_tool_input
 from ..base import Checkpoint, Importer, Item, Skipped, Unknown
 from ..jsonl import BadLine, Line, decode
 from ..records import read_records
 from ..session import Session
 from ..text import digest, identifier, string
-from ..tool_input import render_tool_input
 from . import editor
 from .bubbles import SOURCE
 from .prompts import read_prompt, without_redactions

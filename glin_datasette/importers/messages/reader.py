@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ...models import Conversation
+from ...tool_input import parse_tool_input
 from ..base import Checkpoint, Item, Said, Skipped, Unknown
 from ..jsonl import read_lines
 from ..refs import unique
 from ..session import Session
 from ..text import clean, digest
-from ..tool_input import parse_tool_input
 from .columns import COLUMNS, REQUIRED, Record, parse
 from .rows import is_jsonl, read_csv
 

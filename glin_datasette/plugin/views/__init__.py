@@ -4,9 +4,11 @@
 ``/-/glin``                            the front door                 :mod:`.front`
 ``/-/glin/search``                     what a query finds             :mod:`.searching`
 ``/-/glin/conversations``              conversations, newest first    :mod:`.conversations`
-``/-/glin/conversations/ID``           a transcript, or its download  :mod:`.transcript`
+``/-/glin/conversations/ID``           a transcript                   :mod:`.transcript`
+``/-/glin/conversations/ID.md``        its download; .html, .jsonl    :mod:`.exports`
 ``/-/glin/conversations/ID/notes``     POST replaces its notes        :mod:`.transcript`
 ``/-/glin/messages/ID``                one message, whole             :mod:`.transcript`
+``/-/glin/attachments/SHA256``         a file of a message            :mod:`.exports`
 ``/-/glin/files``, ``/-/glin/commits`` what is about one              :mod:`.references`
 ``/-/glin/tags``                       tags; POST adds or removes     :mod:`.tags`
 ``/-/glin/backups``                    backups; POST makes one        :mod:`.backups`
@@ -21,16 +23,37 @@ from __future__ import annotations
 
 from ..guard import ROOT
 from ..page import Route, page
-from . import backups, health
+from . import (
+    backups,
+    conversations,
+    exports,
+    front,
+    health,
+    references,
+    searching,
+    tags,
+    transcript,
+)
 
 __all__ = ["Route", "routes"]
 
 _JSON = r"(?:\.json)?$"
+_FORMATS = "|".join(exports.FORMATS)
 
 
 def routes() -> list[tuple[str, Route]]:
     """Pattern -> view, as Datasette takes them."""
     return [
+        (rf"{ROOT}{_JSON}", page(front.front)),
+        (rf"{ROOT}/search{_JSON}", page(searching.search)),
+        (rf"{ROOT}/conversations{_JSON}", page(conversations.conversations)),
+        (rf"{ROOT}/conversations/(?P<id>\d+){_JSON}", page(transcript.transcript)),
+        (rf"{ROOT}/conversations/(?P<id>\d+)\.(?P<format>{_FORMATS})$", page(exports.export)),
+        (rf"{ROOT}/messages/(?P<id>\d+){_JSON}", page(transcript.message)),
+        (rf"{ROOT}/attachments/(?P<sha256>[0-9a-f]{{64}})$", page(exports.attachment)),
+        (rf"{ROOT}/files{_JSON}", page(references.files)),
+        (rf"{ROOT}/commits{_JSON}", page(references.commits)),
+        (rf"{ROOT}/tags{_JSON}", page(tags.tags)),
         (rf"{ROOT}/health{_JSON}", page(health.health, contents=False)),
         (rf"{ROOT}/backups{_JSON}", page(backups.backups, "POST", contents=False)),
     ]

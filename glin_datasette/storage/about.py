@@ -1,0 +1,412 @@
+"""What the archive holds about a file, a commit or a tag: the pages that are named after one.
+
+Which references a name means is what the filters ``file`` and ``commit`` say. Everything
+starts from the index over references, never from the messages.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import sqlite_utils
+
+from ..models import (
+    About,
+    CommitSeen,
+    FileSeen,
+    Made,
+    Mention,
+    Message,
+    Tagged,
+    Touch,
+)
+from ..queries import load
+from ..queries.filters import PREDICATES, REFERENCES
+from ..queries.functions import register_functions
+from .connection import database_path, sqlite_errors, timed
+from .query import conversations_by_id, messages_by_id
+
+__all__ = [
+    "about_commit",
+    "about_file",
+    "discussed_files",
+    "files_beside",
+    "files_meant",
+    "newest_commits",
+    "origin_of",
+    "tagged",
+]
+
+Order = Literal["oldest", "newest"]
+
+#: Conversations that are looked at for what else they touched.
+_COMPANY = 100
+#: Messages that are looked at for the one in which git says that it made a commit.
+_CANDIDATES = 50
+#: Messages of a conversation that a tag's page shows.
+_SHOWN = 5
+
+_REFERRING = (
+    " from message_refs as r"
+    " cross join messages as m indexed by idx_messages_narrow on m.id = r.message_id"
+    " cross join conversations as c on c.id = m.conversation_id"
+)
+
+
+def about_file(
+    db: sqlite_utils.Database,
+    file: str,
+    *,
+    repo: str = "",
+    order: Order = "oldest",
+    limit: int = 50,
+    offset: int = 0,
+) -> About:
+    """The messages that touched a file, in order of time.
+
+    :param file: its path, a folder above it, or the end of its path, as ``file:`` takes it
+    :param repo: only in this repository, as ``repo:`` takes it; empty: in any
+    """
+    return _about(db, "file", file, repo, order, limit, offset)
+
+
+def about_commit(
+    db: sqlite_utils.Database,
+    commit: str,
+    *,
+    order: Order = "oldest",
+    limit: int = 50,
+    offset: int = 0,
+) -> About:
+    """The messages that made or mention a commit, in order of time.
+
+    :param commit: its hash, or the first 4 or more digits of it
+    """
+    return _about(db, "commit", commit, "", order, limit, offset)
+
+
+def _about(
+    db: sqlite_utils.Database,
+    ref_type: str,
+    value: str,
+    repo: str,
+    order: Order,
+    limit: int,
+    offset: int,
+) -> About:
+    where, params = _meant(ref_type, value, repo)
+    with timed(f"about_{ref_type}") as facts, sqlite_errors(database_path(db)):
+        row = db.execute(
+            "select count(distinct m.id), count(distinct m.conversation_id), min(m.ts), max(m.ts)"
+            f"{_REFERRING} {where}",
+            params,
+        ).fetchone()
+        facts["rows"] = row[0]
+        mentions = _mentions(
+            db, f"{where} group by m.id", params, newest=order == "newest", page=(limit, offset)
+        )
+        return About(
+            messages=row[0],
+            conversations=row[1],
+            first_ts=row[2],
+            last_ts=row[3],
+            mentions=tuple(mentions),
+        )
+
+
+def files_meant(
+    db: sqlite_utils.Database, file: str, *, repo: str = "", limit: int = 50
+) -> list[FileSeen]:
+    """The files that a path stands for, in each repository, the most discussed first."""
+    where, params = _meant("file", file, repo)
+    with timed("files_meant"), sqlite_errors(database_path(db)):
+        return _files(
+            db,
+            "select r.ref_value, c.repo_root, count(*) as n, count(distinct m.conversation_id),"
+            f" min(m.ts), max(m.ts) {_REFERRING} {where} group by r.ref_value, c.repo_root"
+            " order by n desc, r.ref_value, c.repo_root limit :limit",
+            {**params, "limit": limit},
+        )
+
+
+def files_beside(
+    db: sqlite_utils.Database, file: str, *, repo: str = "", limit: int = 10
+) -> list[FileSeen]:
+    """Other files that the conversations about a file touched, those in most of them first.
+
+    Looks at the newest 100 of these conversations.
+    """
+    where, params = _meant("file", file, repo)
+    same = REFERENCES["file"].format(value=":value")
+    with timed("files_beside"), sqlite_errors(database_path(db)):
+        return _files(
+            db,
+            f"with own as (select m.conversation_id as id {_REFERRING} {where}"
+            " group by m.conversation_id order by max(m.ts) desc limit :company)"
+            " select r.ref_value, c.repo_root, count(*), count(distinct c.id) as n,"
+            " min(m.ts), max(m.ts)"
+            " from own cross join conversations as c on c.id = own.id"
+            " cross join messages as m on m.conversation_id = c.id"
+            " cross join message_refs as r on r.message_id = m.id and r.ref_type = 'file'"
+            f" where not {same} group by r.ref_value, c.repo_root"
+            " order by n desc, count(*) desc, r.ref_value limit :limit",
+            {**params, "company": _COMPANY, "limit": limit},
+        )
+
+
+def discussed_files(
+    db: sqlite_utils.Database,
+    *,
+    repo: str = "",
+    name: str = "",
+    limit: int = 50,
+    offset: int = 0,
+) -> list[FileSeen]:
+    """The files that the most messages are about.
+
+    :param repo: only in this repository, as ``repo:`` takes it
+    :param name: only those that have this in their path, without regard to case
+    """
+    with timed("discussed_files"), sqlite_errors(database_path(db)):
+        register_functions(db.conn)
+        rows = db.execute(
+            load("discussed_files").sql,
+            {"repo": repo, "name": name, "size": limit, "skip": offset},
+        )
+        names = [column[0] for column in rows.description]
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [
+            FileSeen(
+                path=row["file"],
+                repo_root=row["repo_root"],
+                messages=row["messages"],
+                conversations=row["conversations"],
+                first_ts=row["oldest"],
+                last_ts=row["newest"],
+            )
+            for row in found
+        ]
+
+
+def newest_commits(
+    db: sqlite_utils.Database,
+    *,
+    commit: str = "",
+    repo: str = "",
+    limit: int = 50,
+    offset: int = 0,
+) -> list[CommitSeen]:
+    """The commits that were named last. Forms of a hash that begin with the same 7 digits
+    are one commit.
+
+    :param commit: only those that this means, as ``commit:`` takes it
+    :param repo: only of this repository, as ``repo:`` takes it
+    """
+    where = f"and {REFERENCES['commit'].format(value=':value')}" if commit else ""
+    where += f" and {PREDICATES['repo'].format(value=':repo')}" if repo else ""
+    with timed("newest_commits"), sqlite_errors(database_path(db)):
+        rows = db.execute(
+            "select max(r.ref_value) as hash, count(distinct m.id), count(distinct c.id),"
+            f" min(m.ts), max(m.ts) as newest {_REFERRING} where r.ref_type = 'commit' {where}"
+            " group by substr(r.ref_value, 1, 7) order by newest desc, hash limit :limit"
+            " offset :offset",
+            {
+                "value": commit.strip(),
+                "repo": repo.strip(),
+                "limit": limit,
+                "offset": offset,
+            },
+        ).fetchall()
+        seen = []
+        for digits, messages, conversations, first_ts, last_ts in rows:
+            made = origin_of(db, digits)
+            if made is None:
+                continue
+            conversation = made.mention.conversation
+            seen.append(
+                CommitSeen(
+                    commit=digits,
+                    messages=messages,
+                    conversations=conversations,
+                    first_ts=first_ts,
+                    last_ts=last_ts,
+                    conversation_id=conversation.id or 0,
+                    message_id=made.mention.message.id or 0,
+                    title=conversation.title,
+                    source=conversation.source,
+                    repo_root=conversation.repo_root,
+                    subject=made.subject,
+                )
+            )
+        return seen
+
+
+def origin_of(db: sqlite_utils.Database, commit: str) -> Made | None:
+    """The message that made a commit, as far as the archive knows.
+
+    :returns: ``None`` if nothing names the commit
+    """
+    where, params = _meant("commit", commit, "")
+    with sqlite_errors(database_path(db)):
+        results = _mentions(
+            db, f"{where} and m.kind = 'tool_result' group by m.id", params, page=(_CANDIDATES, 0)
+        )
+        for mention in results:
+            if mention.how == "made" and (subject := _subject(mention)) is not None:
+                return Made(mention=mention, subject=subject or None, certain=True)
+        first = _mentions(db, f"{where} group by m.id", params, page=(1, 0))
+    return Made(mention=first[0], subject=None, certain=False) if first else None
+
+
+def tagged(
+    db: sqlite_utils.Database, tag: str, *, limit: int = 30, offset: int = 0
+) -> tuple[int, list[Tagged]]:
+    """The conversations that have a tag or hold messages that do, newest first.
+
+    :returns: how many there are, and those from ``offset`` on
+    """
+    having = (
+        "select ct.conversation_id as id, 1 as whole, 0 as n from conversation_tags as ct"
+        " join tags as t on t.id = ct.tag_id where t.name = :tag collate nocase"
+        " union all select m.conversation_id, 0, count(*) from tags as t"
+        " cross join message_tags as mt on mt.tag_id = t.id"
+        " cross join messages as m indexed by idx_messages_narrow on m.id = mt.message_id"
+        " where t.name = :tag collate nocase group by m.conversation_id"
+    )
+    with timed("tagged"), sqlite_errors(database_path(db)):
+        total = db.execute(f"select count(distinct id) from ({having})", {"tag": tag})
+        rows = db.execute(
+            f"select h.id, max(h.whole), sum(h.n) from ({having}) as h"
+            " join conversations as c on c.id = h.id"
+            " group by h.id order by c.ended_at desc, h.id desc limit :limit offset :offset",
+            {"tag": tag, "limit": limit, "offset": offset},
+        ).fetchall()
+        conversations = conversations_by_id(db, [row[0] for row in rows])
+        return total.fetchone()[0], [
+            Tagged(
+                conversation=conversations[row_id],
+                whole=bool(whole),
+                total=messages,
+                messages=tuple(_tagged_messages(db, tag, row_id)) if messages else (),
+            )
+            for row_id, whole, messages in rows
+        ]
+
+
+def _tagged_messages(db: sqlite_utils.Database, tag: str, conversation_id: int) -> list[Message]:
+    rows = db.execute(
+        "select m.id from tags as t cross join message_tags as mt on mt.tag_id = t.id"
+        " cross join messages as m indexed by idx_messages_narrow on m.id = mt.message_id"
+        " where t.name = :tag collate nocase and m.conversation_id = :id"
+        " order by m.ts desc, m.id desc limit :shown",
+        {"tag": tag, "id": conversation_id, "shown": _SHOWN},
+    )
+    return messages_by_id(db, [row[0] for row in rows])
+
+
+def _meant(ref_type: str, value: str, repo: str) -> tuple[str, dict[str, Any]]:
+    """The condition for the references that ``value`` means, and its parameters."""
+    where = f"where r.ref_type = :type and {REFERENCES[ref_type].format(value=':value')}"
+    params = {"type": ref_type, "value": value.strip()}
+    if repo:
+        where += f" and {PREDICATES['repo'].format(value=':repo')}"
+        params["repo"] = repo.strip()
+    return where, params
+
+
+def _mentions(
+    db: sqlite_utils.Database,
+    rest: str,
+    params: dict[str, Any],
+    *,
+    page: tuple[int, int],
+    newest: bool = False,
+) -> list[Mention]:
+    turn = "desc" if newest else "asc"
+    rows = db.execute(
+        f"select m.id, m.conversation_id, json_group_array(r.ref_value) {_REFERRING} {rest}"
+        # A message without a time is as old as its conversation.
+        f" order by coalesce(m.ts, c.started_at, '') {turn}, m.conversation_id {turn}, m.id {turn}"
+        " limit :limit offset :offset",
+        {**params, "limit": page[0], "offset": page[1]},
+    ).fetchall()
+    values = {row[0]: tuple(sorted(json.loads(row[2]))) for row in rows}
+    conversations = conversations_by_id(db, {row[1] for row in rows})
+    return [
+        Mention(
+            message=message,
+            conversation=conversations[message.conversation_id or 0],
+            values=values[message.id or 0],
+            how=_how(message, params["type"], values[message.id or 0]),
+        )
+        for message in messages_by_id(db, [row[0] for row in rows])
+    ]
+
+
+def _files(db: sqlite_utils.Database, sql: str, params: dict[str, Any]) -> list[FileSeen]:
+    return [
+        FileSeen(
+            path=path,
+            repo_root=repo_root,
+            messages=messages,
+            conversations=conversations,
+            first_ts=first_ts,
+            last_ts=last_ts,
+        )
+        for path, repo_root, messages, conversations, first_ts, last_ts in db.execute(sql, params)
+    ]
+
+
+# --- what a message did to it ----------------------------------------------------------
+
+#: Parts of a tool's name that tell what it does to a file; editing goes first, since
+#: "str_replace_based_edit_tool" and "create_file" are names of one word each.
+_EDITS = frozenset(
+    {"append", "apply", "create", "delete", "edit", "insert", "move", "multiedit", "notebookedit"}
+    | {"patch", "remove", "rename", "replace", "update", "write"}
+)
+_READS = frozenset({"cat", "fetch", "get", "notebookread", "open", "read", "show", "view"})
+_NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+#: What git says when it has made a commit: ``[main 0123abc] Fix the parser``.
+_COMMITTED = re.compile(r"^\[[^\]\n]{1,200}? ([0-9a-f]{7,40})\] (.*)$", re.MULTILINE)
+#: As far as importers look for references in the output of a command.
+_SCAN = 256 * 1024
+
+
+def _how(message: Message, ref_type: str, values: tuple[str, ...]) -> Touch:
+    if ref_type == "commit":
+        made = any(_same(commit, value) for commit, _ in _made(message) for value in values)
+        return "made" if made else "mentioned"
+    if message.kind not in ("tool_call", "tool_result") or not message.tool_name:
+        return "mentioned"
+    parts = {part.lower() for part in _NAME_PART.findall(message.tool_name.rpartition("__")[2])}
+    if parts & _EDITS:
+        return "edited"
+    return "read" if parts & _READS else "mentioned"
+
+
+def _made(message: Message) -> Iterator[tuple[str, str]]:
+    """The commits that a message says were made, with the first lines of their messages."""
+    if message.kind == "tool_result":
+        for found in _COMMITTED.finditer(message.content[:_SCAN]):
+            yield found[1], found[2].strip()
+
+
+def _subject(mention: Mention) -> str | None:
+    return next(
+        (
+            subject
+            for commit, subject in _made(mention.message)
+            if any(_same(commit, value) for value in mention.values)
+        ),
+        None,
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two hashes, one of which may be shortened, are of one commit."""
+    return one.startswith(other) or other.startswith(one)
