@@ -48,6 +48,7 @@ __all__ = [
     "Stats",
     "Status",
     "Step",
+    "TagChange",
     "TagCount",
     "Tagged",
     "Tally",
@@ -373,6 +374,14 @@ class RestoreReport:
     conversations: int
     messages: int
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagChange:
+    """How many conversations and messages got a tag, or lost it."""
+
+    conversations: int
+    messages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

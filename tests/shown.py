@@ -148,6 +148,10 @@ def pages(ids: dict[str, int]) -> list[str]:
         "/-/glin/tags",
         "/-/glin/tags?tag=bug",
         "/-/glin/tags?tag=none",
+        *(f"/-/glin/conversations/{ids[name]}" for name in ("tides", "subagent", "cjk", "quiet")),
+        f"/-/glin/conversations/{ids['tides']}?q=tide",
+        f"/-/glin/conversations/{ids['long']}?size=120&page=2",
+        "/-/glin/messages/1",
         "/-/glin/health",
         "/-/glin/backups",
     ]

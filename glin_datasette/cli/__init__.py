@@ -22,6 +22,7 @@ _COMMANDS = {
     "list": ("listing:list_", "List conversations, the newest first."),
     "show": ("show:show", "Show a conversation."),
     "tag": ("tag:tag", "Tag conversations and messages."),
+    "note": ("note:note", "Show or write the notes on a conversation."),
     "stats": ("stats:stats", "Count what the archive holds."),
     "query": ("query:query", "Run one of the canned queries."),
     "serve": ("serve:serve", "Browse the archive in Datasette."),

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import click
-import sqlite_utils
 
 from .. import storage
 from ..errors import UsageError
-from ..storage.connection import transaction
+from ..models import TagChange
 from .archive import open_archive
 from .command import JSON, command
 from .output import echo_json, plural, table
-
-_Change = Callable[[sqlite_utils.Database, int, str], bool]
 
 
 @click.group()
@@ -42,10 +38,8 @@ def add(name: str, ids: tuple[str, ...], more: tuple[str, ...], messages: tuple[
 
     Upper and lower case are one tag. Tagging twice changes nothing.
     """
-    conversations, changed = _change(
-        name, (*ids, *more), messages, storage.tag_conversation, storage.tag_message
-    )
-    click.echo(f"Tagged {plural(conversations, 'conversation')} and {plural(changed, 'message')}")
+    changed = _change(name, (*ids, *more), messages, add=True)
+    click.echo(f"Tagged {_told(changed)}")
 
 
 @command("remove", "glin-datasette tag remove bug 12")
@@ -60,12 +54,8 @@ def remove(
 
     A tag that nothing has any more is gone.
     """
-    conversations, changed = _change(
-        name, (*ids, *more), messages, storage.untag_conversation, storage.untag_message
-    )
-    click.echo(
-        f"Took the tag off {plural(conversations, 'conversation')} and {plural(changed, 'message')}"
-    )
+    changed = _change(name, (*ids, *more), messages, add=False)
+    click.echo(f"Took the tag off {_told(changed)}")
 
 
 @command("list", "glin-datasette tag list", "glin-datasette tag list --json")
@@ -89,20 +79,15 @@ for _command in (add, remove, list_):
     tag.add_command(_command)
 
 
-def _change(
-    name: str,
-    ids: tuple[str, ...],
-    messages: tuple[int, ...],
-    change_conversation: _Change,
-    change_message: _Change,
-) -> tuple[int, int]:
-    """Change all or nothing; how many conversations and messages were not so before."""
+def _change(name: str, ids: tuple[str, ...], messages: tuple[int, ...], *, add: bool) -> TagChange:
     if not ids and not messages:
         raise UsageError("name at least one conversation by its id, or a message with --message")
     db = open_archive()
-    with transaction(db):
-        conversations = 0
-        for wanted in ids:
-            found = storage.find_conversation(db, wanted)
-            conversations += change_conversation(db, found.id or 0, name)
-        return conversations, sum(change_message(db, each, name) for each in messages)
+    conversations = [storage.find_conversation(db, wanted).id or 0 for wanted in ids]
+    return storage.change_tags(db, name, add=add, conversations=conversations, messages=messages)
+
+
+def _told(changed: TagChange) -> str:
+    return (
+        f"{plural(changed.conversations, 'conversation')} and {plural(changed.messages, 'message')}"
+    )

@@ -67,7 +67,7 @@ def get_metadata(datasette: Datasette) -> dict[str, Any]:
 
 @hookimpl(optionalhook=True)
 def permission_allowed(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
-    return compat.may_back_up(datasette, actor) if action == compat.BACKUP else None
+    return compat.may_write(datasette, actor, action)
 
 
 @hookimpl(optionalhook=True)
@@ -77,7 +77,7 @@ def register_actions() -> list[Any]:
 
 @hookimpl(optionalhook=True)
 def permission_resources_sql(datasette: Datasette, actor: compat.Actor, action: str) -> Any:
-    return compat.backup_rule(datasette, actor) if action == compat.BACKUP else None
+    return compat.write_rule(datasette, actor, action)
 
 
 @hookimpl

@@ -15,6 +15,7 @@ from ..errors import ArchiveError, GlinError, NotAnArchive
 from ..storage import get_db, pending, search_available
 from ..storage.connection import connect, sqlite_errors
 from .compat import Actor, Metadata, allowed
+from .tasks import Task
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -46,8 +47,8 @@ class Attached:
     refused: dict[str, Path] = field(default_factory=dict)
     #: Nothing is attached but archives.
     alone: bool = False
-    #: Names of the archives that are being backed up.
-    in_backup: set[str] = field(default_factory=set)
+    #: What is being done with each archive beside all requests, or was done last.
+    tasks: dict[str, Task] = field(default_factory=dict)
 
 
 #: Whoever may see what is in an archive may see these tables.

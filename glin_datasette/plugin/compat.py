@@ -32,8 +32,13 @@ Metadata = dict[str, Any]
 PLUGIN = "glin-datasette"
 #: The permission to make a backup.
 BACKUP = "glin-backup"
-#: The permission to add and remove tags.
+#: The permission to write tags and notes.
 TAG = "glin-tag"
+#: What the plugin's own permissions are for, and the setting that gives each to somebody.
+PERMISSIONS = {
+    BACKUP: ("Make, verify and download backups of an archive", "allow-backup"),
+    TAG: ("Add and remove tags and notes in an archive", "allow-tag"),
+}
 
 IS_1_0 = hasattr(hookspecs, "register_actions")
 
@@ -50,7 +55,7 @@ async def allowed(
 
         resource = TableResource(database, table) if table else DatabaseResource(database)
         return bool(await datasette.allowed(action=action, resource=resource, actor=actor))
-    if action == BACKUP:
+    if action in PERMISSIONS:
         return bool(await datasette.permission_allowed(actor, action, resource=database))
     rules: list[Any] = [("view-database", database), "view-instance"]
     if table:
@@ -62,16 +67,18 @@ async def allowed(
     return True
 
 
-def may_back_up(datasette: Datasette, actor: Actor) -> bool | None:
-    """What this plugin itself says about :data:`BACKUP`: yes, or nothing.
+def may_write(datasette: Datasette, actor: Actor, action: str) -> bool | None:
+    """What this plugin itself says about one of :data:`PERMISSIONS`: yes, or nothing.
 
-    Yes for those that ``allow-backup`` in the plugin's configuration matches and, on 0.65,
-    for root; on 1.0 Datasette answers for root by itself.
+    Yes for those that its setting in the plugin's configuration matches and, on 0.65, for
+    root; on 1.0 Datasette answers for root by itself.
     """
+    if action not in PERMISSIONS:
+        return None
     if not IS_1_0 and actor and actor.get("id") == "root":
         return True
     config = datasette.plugin_config(PLUGIN) or {}
-    rule = config.get("allow-backup")
+    rule = config.get(PERMISSIONS[action][1])
     return True if rule is not None and actor_matches_allow(actor, rule) else None
 
 
@@ -80,16 +87,18 @@ def actions() -> list[Any]:
     from datasette.permissions import Action
     from datasette.resources import DatabaseResource
 
-    description = "Make a backup of an archive"
-    return [Action(name=BACKUP, description=description, resource_class=DatabaseResource)]
+    return [
+        Action(name=name, description=description, resource_class=DatabaseResource)
+        for name, (description, _) in PERMISSIONS.items()
+    ]
 
 
-def backup_rule(datasette: Datasette, actor: Actor) -> Any:
-    """1.0: :func:`may_back_up` as a permission rule."""
+def write_rule(datasette: Datasette, actor: Actor, action: str) -> Any:
+    """1.0: :func:`may_write` as a permission rule."""
     from datasette.permissions import PermissionSQL
 
-    if may_back_up(datasette, actor):
-        return PermissionSQL.allow(reason=f"allow-backup of {PLUGIN}")
+    if may_write(datasette, actor, action):
+        return PermissionSQL.allow(reason=f"{PERMISSIONS[action][1]} of {PLUGIN}")
     return None
 
 

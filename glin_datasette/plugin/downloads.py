@@ -15,8 +15,9 @@ from datasette import Response
 from ..storage import get_db
 from .guard import Send
 
-#: Characters that are sent at a time.
+#: Characters of a document, and bytes of a file, that are sent at a time.
 _CHUNK = 64 * 1024
+_FILE_CHUNK = 1024 * 1024
 
 Pieces = Callable[[sqlite_utils.Database], Iterator[str]]
 
@@ -67,6 +68,30 @@ class Download(Response):
                     yield "".join(held).encode("utf-8", "replace")
                     held, size = [], 0
             yield "".join(held).encode("utf-8", "replace")
+
+
+class FileDownload(Response):
+    """A file, with its size, so that a browser can tell how far it is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            headers={
+                "content-disposition": f'attachment; filename="{file_name(path.name)}"',
+                "content-length": str(path.stat().st_size),
+            },
+            content_type="application/vnd.sqlite3",
+        )
+        self._path = path
+
+    async def asgi_send(self, send: Send) -> None:
+        """Send it."""
+        said = {**self.headers, "content-type": self.content_type}
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
+        with self._path.open("rb") as file:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while chunk := await asyncio.to_thread(file.read, _FILE_CHUNK):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def file_name(said: str) -> str:

@@ -8,7 +8,8 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
   :func:`version`, :func:`newest_version`, :func:`search_available`
 - writing: :func:`insert_conversation`, :func:`insert_message`, :func:`link_message_ref`,
   :func:`tag_conversation`, :func:`untag_conversation`, :func:`tag_message`,
-  :func:`untag_message`, :func:`delete_conversation`, :func:`loading`
+  :func:`untag_message`, :func:`change_tags`, :func:`set_notes`,
+  :func:`delete_conversation`, :func:`loading`
 - reading: :func:`query_conversations`, :func:`query_messages`, :func:`get_conversation`,
   :func:`find_conversation`, :func:`iter_messages`, :func:`children_of`,
   :func:`count_conversations`, :func:`count_messages`, :func:`message_counts`,
@@ -59,6 +60,7 @@ from .query import (
     stats,
 )
 from .schema import newest_version, pending, search_available, version
+from .tagging import change_tags, set_notes
 from .transcript import (
     get_message,
     messages_between,
@@ -86,6 +88,7 @@ __all__ = [
     "attachment_data",
     "attachment_type",
     "backup_db",
+    "change_tags",
     "check",
     "check_file",
     "children_of",
@@ -122,6 +125,7 @@ __all__ = [
     "query_messages",
     "restore_db",
     "search_available",
+    "set_notes",
     "stats",
     "tag_conversation",
     "tag_message",

@@ -49,7 +49,7 @@ def insert_conversation(db: sqlite_utils.Database, conversation: Conversation) -
     Found again by (``source``, ``source_id``). Fields that are ``None`` leave what is
     stored; ``started_at`` only moves back and ``ended_at`` forward; a title is replaced
     by one that ranks at least as high (see :data:`~glin_datasette.models.TITLE_RANK`).
-    Tags are added.
+    Tags are added. Notes that there are stay: :func:`set_notes` replaces them.
 
     :returns: the ``id`` of its row
     """
@@ -100,6 +100,8 @@ def _update_conversation(
     setters = {
         "started_at": "min(coalesce(started_at, :started_at), :started_at)",
         "ended_at": "max(coalesce(ended_at, :ended_at), :ended_at)",
+        # Somebody's own words: only set_notes() replaces them.
+        "notes": "coalesce(notes, :notes)",
     }
     assignments = ", ".join(f"{name} = {setters.get(name, ':' + name)}" for name in changes)
     differs = " or ".join(f"{name} is not {setters.get(name, ':' + name)}" for name in changes)

@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +163,15 @@ class Served:
         """The response to a GET, redirects not followed."""
         return await self.ds.client.get(path, cookies=self.cookies(actor))
 
-    async def post(self, path: str, actor: Mapping[str, Any] | None = None, **headers: str) -> Any:
+    async def post(
+        self, path: str, actor: Mapping[str, Any] | None = None, json: Any = None, **headers: str
+    ) -> Any:
         """The response to a POST of JSON; ``headers`` with _ for -."""
         sent = {"content-type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.ds.client.post(path, cookies=self.cookies(actor), headers=sent)
+        body = None if json is None else dumps(json).encode()
+        cookies = self.cookies(actor)
+        return await self.ds.client.post(path, cookies=cookies, headers=sent, content=body)
 
     async def rows(self, path: str, actor: Mapping[str, Any] | None = None) -> Any:
         """The rows of a table or query, as dicts."""

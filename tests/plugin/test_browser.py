@@ -143,12 +143,17 @@ def test_root_makes_a_backup_with_a_button(
     browsed.open(browsed.server.sign_in_path)
     browsed.open("/-/glin/backups")
     page.get_by_role("button", name="Make a backup now").click()
-    page.locator(".message-info").wait_for()
-    assert page.url.endswith("/-/glin/backups")
+    page.get_by_text("Backup made and verified").wait_for()
     [made] = archive.parent.glob("glin-backups/*.db")
-    assert page.locator(".message-info").inner_text() == f"Backup made: {made.name}"
-    assert page.locator("tbody tr td").first.inner_text() == made.name
-    page.get_by_role("link", name="the archive's health").click()
+    assert made.name in page.get_by_role("status").inner_text()
+    assert made.name in page.locator("tbody tr td").first.inner_text()
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("was read back whole").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == made.name
+    assert Path(download.value.path()).read_bytes() == made.read_bytes()
+    page.get_by_role("link", name="the archive’s health").click()
     page.wait_for_url("**/-/glin/health**")
     assert page.get_by_text("less than a minute ago").is_visible()
     assert browsed.wrong == []
@@ -194,7 +199,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling_to_read(
 ) -> None:
     browsed = browse(archive)
     browsed.page.set_viewport_size({"width": 400, "height": 800})
-    for path in ("/glin/messages/6", "/glin/search_messages?q=parser", "/-/glin/health"):
+    for path in ("/glin/messages/6", "/glin/search_messages?q=parser"):
         browsed.open(path)
         cells = browsed.page.locator(".rows-and-columns td").all()
         assert max(c.bounding_box()["width"] for c in cells) <= 400, path

@@ -18,6 +18,7 @@ from glin_datasette.storage import get_db, tag_message, verify_backup
 from glin_datasette.storage.schema import drop_search_triggers
 
 BACKUPS = "/-/glin/backups.json"
+MAKE = f"{BACKUPS}?wait=1"
 
 
 def test_root_signs_in_and_makes_a_backup(server, archive: Path) -> None:
@@ -29,9 +30,9 @@ def test_root_signs_in_and_makes_a_backup(server, archive: Path) -> None:
     assert running.request(BACKUPS, "POST", b"", **form).status == 403
     cross = {"content_type": "application/json", "origin": "http://evil.example"}
     assert running.request(BACKUPS, "POST", b"{}", **cross).status == 403
-    answer = running.request(BACKUPS, "POST", b"{}", content_type="application/json")
+    answer = running.request(MAKE, "POST", b"{}", content_type="application/json")
     assert answer.status == 201
-    backup = json.loads(answer.text)["backup"]
+    backup = json.loads(answer.text)["task"]["result"]
     assert verify_backup(backup["path"]).conversations == 3
     [listed] = json.loads(running.request(BACKUPS).text)["backups"]
     assert listed["path"] == backup["path"]
@@ -45,10 +46,10 @@ def test_a_backup_is_made_while_somebody_writes(server, archive: Path) -> None:
     with get_db(archive) as db:
         db.execute("begin immediate")
         db.execute("update conversations set notes = 'not yet'")
-        answer = running.request(BACKUPS, "POST", b"{}", content_type="application/json")
+        answer = running.request(MAKE, "POST", b"{}", content_type="application/json")
         db.execute("rollback")
     assert answer.status == 201
-    with get_db(json.loads(answer.text)["backup"]["path"], readonly=True) as backup:
+    with get_db(json.loads(answer.text)["task"]["result"]["path"], readonly=True) as backup:
         notes = backup.execute("select count(*) from conversations where notes = 'not yet'")
         assert notes.fetchone()[0] == 0
 

@@ -10,6 +10,7 @@ from datasette import hookspecs
 
 from glin_datasette.models import BackupReport, HealthReport
 from glin_datasette.plugin.archives import attached
+from glin_datasette.plugin.tasks import Task
 from glin_datasette.storage import get_db, verify_backup
 
 pytestmark = pytest.mark.asyncio
@@ -20,6 +21,8 @@ ROOT = {"id": "root"}
 ALICE = {"id": "alice"}
 HEALTH = "/-/glin/health.json"
 BACKUPS = "/-/glin/backups.json"
+#: Makes one, and answers when it is made.
+MAKE = f"{BACKUPS}?wait=1"
 PAGES = ["/-/glin/health", "/-/glin/backups"]
 
 
@@ -61,7 +64,7 @@ async def test_the_health_page_says_the_same(serve, archive: Path) -> None:
     for check in body["checks"]:
         assert check["name"] in response.text
     assert ">warn</span>" in response.text
-    assert 'href="/-/glin/health.json?db=glin"' in response.text
+    assert 'href="/-/glin/health.json"' in response.text
 
 
 async def test_a_damaged_archive_fails_without_a_traceback(
@@ -78,7 +81,7 @@ async def test_a_damaged_archive_fails_without_a_traceback(
     page = await served.get("/-/glin/health")
     assert page.status_code == 503
     assert ">fail</span>" in page.text
-    response = await served.post(BACKUPS, ROOT)
+    response = await served.post(MAKE, ROOT)
     assert response.status_code == 500
     assert "\n" not in response.json()["error"]
     assert backups_of(archive) == []
@@ -98,18 +101,19 @@ async def test_a_file_that_is_lost_while_it_is_served(serve, archive: Path, beco
         assert response.status_code == 503
         assert str(archive.parent) not in response.text
     assert (await served.get(HEALTH)).json()["status"] == "fail"
-    response = await served.post(BACKUPS, ROOT)
+    response = await served.post(MAKE, ROOT)
     assert (response.status_code, response.json()["ok"]) == (500, False)
 
 
 async def test_root_makes_a_backup_that_is_listed_and_whole(serve, archive: Path) -> None:
     served = serve(archive)
     assert (await served.get(BACKUPS)).json()["backups"] == []
-    response = await served.post(BACKUPS, ROOT)
+    response = await served.post(MAKE, ROOT)
     assert response.status_code == 201
     body = response.json()
     assert (body["ok"], body["database"]) == (True, "glin")
-    made = body["backup"]
+    assert (body["task"]["kind"], body["task"]["state"]) == ("backup", "done")
+    made = body["task"]["result"]
     assert set(made) == set(BackupReport.__dataclass_fields__)
     assert [Path(made["path"])] == backups_of(archive)
     assert verify_backup(made["path"]).messages == 6
@@ -125,7 +129,7 @@ async def test_others_may_look_and_make_none(
     serve, archive: Path, actor: dict[str, str] | None
 ) -> None:
     served = serve(archive)
-    response = await served.post(BACKUPS, actor)
+    response = await served.post(MAKE, actor)
     assert response.status_code == 403
     body = response.json()
     assert (body["ok"], body["status"]) == (False, 403)
@@ -133,36 +137,37 @@ async def test_others_may_look_and_make_none(
     assert (await served.ds.client.post("/-/glin/backups")).status_code == 403
     assert backups_of(archive) == []
     assert (await served.get(BACKUPS, actor)).json()["may_back_up"] is False
-    assert "<form" not in (await served.get("/-/glin/backups")).text
+    html = (await served.get("/-/glin/backups")).text
+    assert 'method="post"' not in html and "Download" not in html
 
 
 async def test_the_button_is_there_for_those_who_may_use_it(serve, archive: Path) -> None:
     served = serve(archive)
     html = (await served.get("/-/glin/backups", ROOT)).text
-    assert '<form class="core" action="/-/glin/backups?db=glin" method="post">' in html
+    assert '<form action="/-/glin/backups" method="post">' in html
 
 
 async def test_the_configuration_lets_others_make_backups(serve, archive: Path) -> None:
     says = {"plugins": {"glin-datasette": {"allow-backup": {"id": "alice"}}}}
     served = serve(archive, says=says)
-    assert (await served.post(BACKUPS, ALICE)).status_code == 201
-    assert (await served.post(BACKUPS, ROOT)).status_code == 201
-    assert (await served.post(BACKUPS, {"id": "bob"})).status_code == 403
-    assert (await served.post(BACKUPS)).status_code == 403
+    assert (await served.post(MAKE, ALICE)).status_code == 201
+    assert (await served.post(MAKE, ROOT)).status_code == 201
+    assert (await served.post(MAKE, {"id": "bob"})).status_code == 403
+    assert (await served.post(MAKE)).status_code == 403
     assert len(backups_of(archive)) == 2
 
 
 @pytest.mark.skipif(not IS_1_0, reason="0.65 reads no permissions of plugins")
 async def test_permissions_of_datasette_1_let_others_make_backups(serve, archive: Path) -> None:
     served = serve(archive, says={"permissions": {"glin-backup": {"id": "alice"}}})
-    assert (await served.post(BACKUPS, ALICE)).status_code == 201
-    assert (await served.post(BACKUPS, {"id": "bob"})).status_code == 403
+    assert (await served.post(MAKE, ALICE)).status_code == 201
+    assert (await served.post(MAKE, {"id": "bob"})).status_code == 403
 
 
 @pytest.mark.skipif(not IS_1_0, reason="0.65 has no --root that could be left out")
 async def test_root_is_nobody_without_the_option_root(serve, archive: Path) -> None:
     served = serve(archive, root=False)
-    assert (await served.post(BACKUPS, ROOT)).status_code == 403
+    assert (await served.post(MAKE, ROOT)).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,7 @@ async def test_root_is_nobody_without_the_option_root(serve, archive: Path) -> N
 async def test_other_sites_may_not_use_the_cookie_of_root(
     serve, archive: Path, headers: dict[str, str]
 ) -> None:
-    response = await serve(archive).post(BACKUPS, ROOT, **headers)
+    response = await serve(archive).post(MAKE, ROOT, **headers)
     assert response.status_code == 403
     assert response.json()["ok"] is False
     assert response.json()["error"].startswith("Refused")
@@ -202,7 +207,7 @@ async def test_a_form_without_its_token_is_refused(serve, archive: Path) -> None
     "headers", [{"sec_fetch_site": "same-origin"}, {"origin": "http://localhost"}]
 )
 async def test_pages_of_this_server_may(serve, archive: Path, headers: dict[str, str]) -> None:
-    response = await serve(archive).post(BACKUPS, ROOT, content_type="text/plain", **headers)
+    response = await serve(archive).post(MAKE, ROOT, content_type="text/plain", **headers)
     assert response.status_code == 201
 
 
@@ -265,7 +270,7 @@ async def test_only_those_who_may_back_up_learn_where_the_archive_is(
     monkeypatch.chdir(archive.parent)
     for file in (archive, Path("glin.db"), elsewhere / "other.db"):
         served = serve(file)
-        await served.post(BACKUPS, ROOT)
+        await served.post(MAKE, ROOT)
         for page in (HEALTH, BACKUPS, *PAGES):
             assert str(archive.parent) not in (await served.get(page)).text
         shown = (await served.get(HEALTH, ROOT)).json()["path"]
@@ -275,19 +280,79 @@ async def test_only_those_who_may_back_up_learn_where_the_archive_is(
 async def test_one_backup_at_a_time(serve, archive: Path) -> None:
     served = serve(archive)
     await served.get("/")
-    attached(served.ds).in_backup.add("glin")
-    response = await served.post(BACKUPS, ROOT)
+    tasks = attached(served.ds).tasks
+    tasks["glin"] = Task("backup", total=10, done=3)
+    response = await served.post(MAKE, ROOT)
     assert (response.status_code, response.json()["ok"]) == (409, False)
-    attached(served.ds).in_backup.clear()
-    assert (await served.post(BACKUPS, ROOT)).status_code == 201
-    assert (await served.post(BACKUPS, ROOT)).status_code == 201
+    html = (await served.get("/-/glin/backups", ROOT)).text
+    assert 'value="3" max="10"' in html and "Make a backup now" not in html
+    tasks.clear()
+    assert (await served.post(MAKE, ROOT)).status_code == 201
+    assert (await served.post(MAKE, ROOT)).status_code == 201
+
+
+async def test_a_backup_is_made_behind_the_request(serve, archive: Path) -> None:
+    served = serve(archive)
+    response = await served.post(BACKUPS, ROOT)
+    assert response.status_code in (201, 202)
+    assert response.json()["task"]["kind"] == "backup"
+    task = attached(served.ds).tasks["glin"]
+    assert task.future is not None
+    task.future.result(timeout=60)
+    told = (await served.get(BACKUPS, ROOT)).json()["task"]
+    assert (told["state"], told["result"]["messages"], told["error"]) == ("done", 6, None)
+    assert told["done"] == told["total"] > 0
+
+
+async def test_a_backup_is_read_back_and_downloaded(serve, archive: Path) -> None:
+    served = serve(archive)
+    path = Path((await served.post(MAKE, ROOT)).json()["task"]["result"]["path"])
+
+    async def verify(name: str) -> Any:
+        return await served.post("/-/glin/backups/verify.json?wait=1", ROOT, json={"name": name})
+
+    response = await verify(path.name)
+    assert response.status_code == 201
+    assert response.json()["task"]["result"]["verified"] is True
+    assert "✓ whole" in (await served.get("/-/glin/backups", ROOT)).text
+
+    saved = await served.get(f"/-/glin/backups/download?name={path.name}", ROOT)
+    assert saved.content == path.read_bytes()
+    assert int(saved.headers["content-length"]) == path.stat().st_size
+    assert saved.headers["content-disposition"] == f'attachment; filename="{path.name}"'
+    for actor in (None, ALICE):
+        refused = await served.get(f"/-/glin/backups/download?name={path.name}", actor)
+        assert refused.status_code == 403
+    assert (await served.get("/-/glin/backups/verify.json", ROOT)).status_code == 405
+
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff" * 4096)
+    response = await verify(path.name)
+    assert (response.status_code, response.json()["ok"]) == (500, False)
+    assert "is not whole" in (await served.get("/-/glin/backups", ROOT)).text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "../glin.db", "glin.db", "/etc/passwd", "glin-20260101T000000Z.db", "%00", "..%2Fglin.db"],
+)
+async def test_the_name_of_a_backup_is_no_path(serve, archive: Path, name: str) -> None:
+    served = serve(archive)
+    await served.post(MAKE, ROOT)
+    (archive.parent / "glin-20260101T000000Z.db").write_bytes(archive.read_bytes())
+    (archive.parent / "glin-backups" / "link.db").symlink_to(archive)
+    response = await served.get(f"/-/glin/backups/download?name={name}", ROOT)
+    assert response.status_code == 404
+    response = await served.post("/-/glin/backups/verify.json", ROOT, json={"name": name})
+    assert response.status_code == 404
 
 
 async def test_a_folder_that_cannot_be_written_is_told_in_one_line(serve, archive: Path) -> None:
     (archive.parent / "glin-backups").write_text("in the way")
     served = serve(archive)
     for _ in range(2):
-        response = await served.post(BACKUPS, ROOT)
+        response = await served.post(MAKE, ROOT)
         assert response.status_code == 500
         body = response.json()
         assert body["ok"] is False
@@ -314,8 +379,8 @@ async def test_other_pages_keep_their_headers(serve, archive: Path) -> None:
 async def test_a_prefix_in_front_of_every_address(serve, archive: Path) -> None:
     served = serve(archive, settings={"base_url": "/talks/"})
     html = (await served.get("/-/glin/backups", ROOT)).text
-    assert 'action="/talks/-/glin/backups?db=glin"' in html
-    assert 'href="/talks/-/glin/health?db=glin"' in html
-    response = await served.post(BACKUPS, ROOT, origin="http://evil.example")
+    assert 'action="/talks/-/glin/backups"' in html
+    assert 'href="/talks/-/glin/health"' in html
+    response = await served.post(MAKE, ROOT, origin="http://evil.example")
     assert response.status_code == 403
-    assert (await served.post(BACKUPS, ROOT)).status_code == 201
+    assert (await served.post(MAKE, ROOT)).status_code == 201

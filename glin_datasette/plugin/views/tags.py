@@ -10,6 +10,7 @@ from datasette import Response
 from ...language import quote
 from ...storage import list_tags, tagged
 from ..page import Asked, Payload
+from . import annotating
 from .lines import conversation_line, message_line, pages_of, steps
 
 #: Conversations on a page, and how many may be asked for.
@@ -17,7 +18,9 @@ _SIZE, _MOST = 30, 200
 
 
 async def tags(asked: Asked) -> Response:
-    """Show what has ``?tag=``, or all tags."""
+    """Show what has ``?tag=``, or all tags; or change tags, see :mod:`.annotating`."""
+    if asked.request.method == "POST":
+        return await annotating.change(asked)
     tag = asked.argument("tag")
     if not tag:
         found = await asked.read(list_tags)
