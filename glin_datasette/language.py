@@ -97,14 +97,17 @@ def read(text: str) -> Reading:
         return " "
 
     text = text.encode("utf-8", "replace").decode()
-    words = " ".join(_OPERATOR.sub(take, text).split())
+    words = text
+    # What stands right behind an operator may be one itself once that is taken out.
+    while (shorter := " ".join(_OPERATOR.sub(take, words).split())) != words:
+        words = shorter
     filters = replace(
         # Every bound must be met, so the narrowest is enough; left out is what meets any.
         _filters(wanted, since=max, until=min),
         text=words,
         exclude=_filters(unwanted, since=min, until=max) if unwanted else None,
     )
-    return Reading(filters, tuple(refused))
+    return Reading(filters, tuple(dict.fromkeys(refused)))
 
 
 def parse(text: str) -> Filters:

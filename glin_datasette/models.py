@@ -48,6 +48,7 @@ __all__ = [
     "Stats",
     "Status",
     "Step",
+    "Suggestion",
     "TagChange",
     "TagCount",
     "Tagged",
@@ -345,6 +346,16 @@ class Loosened:
     without: str | None
     query: str
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A word of a query that no message has, one like it that some have, and the query
+    with that one ``instead``."""
+
+    word: str
+    instead: str
+    query: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,19 @@ def attachments(db: Database) -> None:
     join.create_index(["sha256"])
 
 
+@migrations(name="0003_search_parts")
+def search_parts(db: Database) -> None:
+    # What FTS5 cannot split by itself, see glin_datasette/queries/parts.py. The package
+    # fills it: NULL is what it has not seen yet, and an empty text nothing to add.
+    db.table("messages").add_column("parts", str)
+    db.execute("CREATE INDEX idx_messages_due ON messages(id) WHERE parts IS NULL")
+    if has_fts5(db):
+        for name in SEARCH_TRIGGERS:
+            db.execute(f"DROP TRIGGER IF EXISTS {name}")
+        db.table("messages_fts").drop(ignore=True)
+        create_search_index(db)
+
+
 def has_fts5(db: Database) -> bool:
     """Whether the SQLite library behind this connection was built with FTS5."""
     sql = "select 1 from pragma_module_list where name = 'fts5'"
@@ -203,7 +216,7 @@ def create_search_index(db: Database) -> None:
     """
     messages = db.table("messages")
     if not db.table("messages_fts").exists():
-        messages.enable_fts(["content"], tokenize="unicode61 remove_diacritics 2")
+        messages.enable_fts(_indexed(db), tokenize="unicode61 remove_diacritics 2")
         # Merge more eagerly than the default of 16: short appends stay short.
         db.execute("INSERT INTO messages_fts(messages_fts, rank) VALUES('automerge', 8)")
     else:
@@ -211,29 +224,32 @@ def create_search_index(db: Database) -> None:
     create_search_triggers(db)
 
 
-# sqlite-utils' own update trigger fires for every column. Moving or retagging a message
-# must not index its text again, so ours fires for the text alone.
-SEARCH_TRIGGERS = {
-    "messages_ai": """
-        CREATE TRIGGER messages_ai AFTER INSERT ON messages BEGIN
-          INSERT INTO messages_fts(rowid, content) VALUES (new.id, new.content);
-        END""",
-    "messages_ad": """
-        CREATE TRIGGER messages_ad AFTER DELETE ON messages BEGIN
-          INSERT INTO messages_fts(messages_fts, rowid, content)
-            VALUES ('delete', old.id, old.content);
-        END""",
-    "messages_au": """
-        CREATE TRIGGER messages_au AFTER UPDATE OF id, content ON messages BEGIN
-          INSERT INTO messages_fts(messages_fts, rowid, content)
-            VALUES ('delete', old.id, old.content);
-          INSERT INTO messages_fts(rowid, content) VALUES (new.id, new.content);
-        END""",
-}
+SEARCH_TRIGGERS = ("messages_ai", "messages_ad", "messages_au")
 
 
 def create_search_triggers(db: Database) -> None:
-    """Make the triggers that keep ``messages_fts`` equal to ``messages.content``."""
-    for name, sql in SEARCH_TRIGGERS.items():
+    """Make the triggers that keep ``messages_fts`` equal to what it indexes."""
+    names = _indexed(db)
+    columns = ", ".join(names)
+    new, old = (", ".join(f"{row}.{name}" for name in names) for row in ("new", "old"))
+    add = f"INSERT INTO messages_fts(rowid, {columns}) VALUES (new.id, {new});"
+    remove = (
+        f"INSERT INTO messages_fts(messages_fts, rowid, {columns})"
+        f" VALUES ('delete', old.id, {old});"
+    )
+    # sqlite-utils' own update trigger fires for every column. Moving or retagging a message
+    # must not index its text again, so ours fires for the text alone.
+    bodies = {
+        "messages_ai": f"INSERT ON messages BEGIN {add} END",
+        "messages_ad": f"DELETE ON messages BEGIN {remove} END",
+        "messages_au": f"UPDATE OF id, {columns} ON messages BEGIN {remove} {add} END",
+    }
+    for name, body in bodies.items():
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
-        db.execute(sql)
+        db.execute(f"CREATE TRIGGER {name} AFTER {body}")
+
+
+def _indexed(db: Database) -> list[str]:
+    """The columns that the index holds: ``parts`` from step 3 on."""
+    there = db.table("messages").columns_dict
+    return [name for name in ("content", "parts") if name in there]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.errors import FilterError, UsageError
@@ -223,6 +223,7 @@ TYPED = (
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(text=TYPED)
+@example(text='TAG:""TAG:0')
 def test_any_text_is_a_valid_query(filled: sqlite_utils.Database, text: str) -> None:
     filters = read(text).filters
     for sort in ("rank", "newest"):

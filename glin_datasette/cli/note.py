@@ -27,10 +27,10 @@ from .output import echo_json
 @click.option("--remove", is_flag=True, help="Remove them.")
 @JSON
 def note(conversation: str, text: str | None, edit: bool, remove: bool, as_json: bool) -> None:
-    """Show the notes on a conversation, or replace them by TEXT.
+    """Show or write the notes on a conversation.
 
-    ID is as for 'show'. TEXT is read from standard input if it is -. Notes are your own:
-    no import changes them.
+    ID is as for 'show'. TEXT replaces them; it is read from standard input if it is -.
+    Notes are your own: no import changes them.
 
     With --json: conversation_id, notes (null without any) and changed.
     """

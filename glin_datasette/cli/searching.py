@@ -11,7 +11,7 @@ import click
 from ..language import quote
 from ..models import Hit, SearchFacets, SearchResult
 from ..render import one_line, visible
-from ..search import FACETS, MARK_END, MARK_START, Sort
+from ..search import FACETS, MARK_END, MARK_START, Sort, suggest
 from ..search import facets as count_facets
 from ..search import search as find
 from .archive import open_archive
@@ -74,7 +74,8 @@ def search(
 
     With --json: query, total, ranked (all, "newest N" or no), notice and hits
     (conversation_id, message_id, title, source, repo_root, role, kind, ts, snippet, score).
-    In a snippet, what was found stands between the characters U+0002 and U+0003.
+    In a snippet, what was found stands between the characters U+0002 and U+0003. Where
+    nothing is found, suggestions (word, instead, query) for words that no message has.
 
     With --facets also facets: the messages by tag, source, repo, role, kind, model and
     month, and over time in buckets (since, until, messages) of one step. Where exact is
@@ -86,15 +87,19 @@ def search(
     db = open_archive()
     result = find(db, query, sort=sort, limit=limit, offset=offset)
     counted = count_facets(db, query) if facets else None
+    suggestions = () if result.total else suggest(db, query)
     if as_json:
         told = {"facets": dataclasses.asdict(counted)} if counted else {}
-        echo_json({**_json(result), **told})
+        meant = [dataclasses.asdict(each) for each in suggestions]
+        echo_json({**_json(result), "suggestions": meant, **told})
         return
     for hit in result.hits:
         _tell(hit)
     _tell_total(result, offset)
     if result.notice:
         click.echo(result.notice, err=True)
+    for each in suggestions:
+        click.echo(f"Did you mean {each.instead}? Try: {one_line(each.query)}", err=True)
     if counted:
         _tell_facets(counted)
 

@@ -5,12 +5,14 @@
 -- param: size | How many. | 50
 -- param: skip | How many to pass over. | 0
 -- param: window | Only so many of the newest matches are ranked; 0 ranks all. | 20000
-select c.title, f.snippet, m.ts, m.role, m.kind, c.source, c.repo_root,
+select c.title,
+  -- What was found in the parts of words is not marked in the text yet.
+  iif(instr(f.snippet, char(2)), f.snippet, glin_snippet(:q, m.content)) as snippet, m.ts, m.role, m.kind, c.source, c.repo_root,
   c.id as conversation_id, f.message_id, f.score
 from (
   -- The cross joins force this order, so that only the rows that are kept get a snippet.
   select * from (
-    select messages_fts.rowid as message_id, -bm25(messages_fts) as score,
+    select messages_fts.rowid as message_id, -bm25(messages_fts, 1.0, 0.3) as score,
       snippet(messages_fts, 0, char(2), char(3), '…', 24) as snippet
     from messages_fts
       cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid

@@ -2,24 +2,26 @@
 
 Any text at all is a valid query::
 
-    word word      both, anywhere in the message
-    "a phrase"     these words in this order; an unclosed quote runs to the end
+    word word      both, anywhere in the message; user is in getUserName too
+    "a phrase"     these very words in this order; an unclosed quote runs to the end
     prefix*        words that begin like that
     a OR b         either; binds tighter than the space: x a OR b is x and (a or b)
     -word          not that; --word is a word, as the option of a command
 
-Most of it becomes an FTS5 expression. What the index cannot know is looked for in the
-text itself: words of scripts that are written without spaces, which FTS5 would take for
-one long word, and terms of nothing but punctuation.
+It becomes an FTS5 expression over the columns of the index: the text, and what
+:mod:`.parts` adds to it. Terms of nothing but punctuation, which the index does not know,
+are looked for in the text itself.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["MARK_END", "MARK_START", "contains", "match", "rest", "snippet"]
+from .parts import UNSPACED, pairs
+
+__all__ = ["MARK_END", "MARK_START", "contains", "match", "plain_words", "rest", "snippet"]
 
 #: Around a found word in a snippet. Stored text never holds them.
 MARK_START, MARK_END = "\x02", "\x03"
@@ -30,12 +32,9 @@ _MAX_TERM_LENGTH = 1000
 
 _TERM = re.compile(r'(?P<no>-(?!-))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>\*)?')
 
-# Han, Kana, Hangul, Thai, Lao, Khmer, Burmese: written without spaces between words, or
-# (Hangul) with endings grown onto them.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f"
-    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
+#: A term's runs of a script without spaces, and what stands between them.
+_PIECES = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 # What the tokenizer takes for a part of a word: letters and digits, and no underscore.
 _LETTER = r"[^\W_]"
 _WORDS = re.compile(rf"{_LETTER}+")
@@ -45,6 +44,8 @@ _WORDS = re.compile(rf"{_LETTER}+")
 class _Term:
     text: str
     prefix: bool = False
+    #: In quotes, it is meant as it stands.
+    exact: bool = False
 
     @property
     def worded(self) -> bool:
@@ -52,22 +53,59 @@ class _Term:
         return bool(_WORDS.search(self.text))
 
     @property
-    def indexed(self) -> bool:
-        """Whether the index can find it."""
-        return self.worded and not _UNSPACED.search(self.text)
+    def fts(self) -> str:
+        """The term in FTS5's language."""
+        found = [_piece(piece, self) for piece in _PIECES.findall(self.text)]
+        # A piece of punctuation alone would find nothing.
+        pieces = [piece for piece in found if piece]
+        return pieces[0] if len(pieces) == 1 else f"({' AND '.join(pieces)})"
 
     @property
-    def fts(self) -> str:
-        quoted = self.text.replace('"', '""')
-        return f'"{quoted}"' + ("*" if self.prefix else "")
+    def quoted(self) -> str:
+        """The term as somebody types it who wants it as it stands."""
+        return f'"{self.text}"' + ("*" if self.prefix else "")
 
     @property
     def regex(self) -> str:
         """Finds in plain text what the index would, or the very characters."""
-        if not self.indexed:
+        if not self.worded or _UNSPACED.search(self.text):
             return re.escape(self.text)
-        words = r"[\W_]+".join(re.escape(word) for word in _WORDS.findall(self.text))
-        return rf"(?<!{_LETTER}){words}" + ("" if self.prefix else rf"(?!{_LETTER})")
+        words = _WORDS.findall(self.text)
+        joined = r"[\W_]+".join(re.escape(word) for word in words)
+        found = rf"(?<!{_LETTER}){joined}" + ("" if self.prefix else rf"(?!{_LETTER})")
+        if not self.exact and len(words) == 1 and words[0].isascii() and words[0].isalpha():
+            found += "|" + _inside_a_word(words[0], self.prefix)
+        return found
+
+
+def _piece(piece: str, term: _Term) -> str | None:
+    if _UNSPACED.match(piece):
+        if len(piece) == 1:
+            return f'parts : "{piece}"*'
+        # Without the last character, which is that of a whole run only.
+        return f'parts : "{pairs(piece).rpartition(" ")[0]}"'
+    words = _WORDS.findall(piece)
+    if not words:
+        return None
+    expression = _fts_string(piece) + ("*" if term.prefix else "")
+    # Several words are looked for in the text, where they stand side by side as written;
+    # what stands beside an unspaced script is a part of the word that it makes with it.
+    whole = piece == term.text
+    return f"content : {expression}" if whole and (term.exact or len(words) > 1) else expression
+
+
+def _fts_string(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _inside_a_word(word: str, prefix: bool) -> str:
+    """A part of an identifier, by the case of its letters, whatever the other flags."""
+    low, large, first = word.lower(), word.upper(), word.capitalize()
+    end = "" if prefix else "(?![a-z])"
+    return (
+        rf"(?-i:(?<=[A-Za-z0-9]){first}{end}|(?<=[a-z0-9]){large}{end}"
+        rf"|(?<![A-Za-z0-9]){low}(?=[A-Z])|{large}(?=[A-Z][a-z]))"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +125,8 @@ def match(text: str) -> str | None:
     if not groups:
         return None
     wanted = " AND ".join(f"({' OR '.join(term.fts for term in group)})" for group in groups)
-    unwanted = " OR ".join(term.fts for term in parsed.excluded if term.indexed)
+    # What is left out is left out for its whole words: -user keeps getUserName.
+    unwanted = " OR ".join(replace(term, exact=True).fts for term in parsed.excluded if term.worded)
     return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
 
 
@@ -99,10 +138,22 @@ def rest(text: str) -> str | None:
     parsed = _parse(text)
     answered = match(text) is not None
     groups = [g for g in parsed.groups if not _indexed(g)]
-    excluded = [t for t in parsed.excluded if not (answered and t.indexed)]
-    parts = [" OR ".join(term.fts for term in group) for group in groups]
-    parts += [f"-{term.fts}" for term in excluded]
+    excluded = [t for t in parsed.excluded if not (answered and t.worded)]
+    parts = [" OR ".join(term.quoted for term in group) for group in groups]
+    parts += [f"-{term.quoted}" for term in excluded]
     return " ".join(parts) or None
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a query that are one word of letters each, neither quoted nor the
+    beginning of another, and not left out."""
+    return [
+        term.text
+        for group in _parse(text).groups
+        for term in group
+        if not term.exact and not term.prefix and term.text.isalpha()
+        and not _UNSPACED.search(term.text)
+    ]  # fmt: skip
 
 
 def contains(text: str, content: str) -> bool:
@@ -130,7 +181,7 @@ def snippet(text: str, content: str, width: int = 200) -> str:
 
 
 def _indexed(group: tuple[_Term, ...]) -> bool:
-    return all(term.indexed for term in group)
+    return all(term.worded for term in group)
 
 
 @functools.lru_cache(maxsize=64)
@@ -152,7 +203,7 @@ def _parse(text: str) -> _Parsed:
             bare, prefix = said.strip(), False
         if not bare:
             continue
-        term = _Term(bare.strip()[:_MAX_TERM_LENGTH], prefix)
+        term = _Term(bare.strip()[:_MAX_TERM_LENGTH], prefix, exact=word is None)
         if found["no"]:
             excluded.append(term)
         elif joined:
@@ -173,4 +224,5 @@ def _patterns(text: str) -> tuple[list[re.Pattern[str]], list[re.Pattern[str]]]:
     wanted = [
         re.compile("|".join(term.regex for term in group), re.IGNORECASE) for group in parsed.groups
     ]
-    return wanted, [re.compile(term.regex, re.IGNORECASE) for term in parsed.excluded]
+    unwanted = [replace(term, exact=True).regex for term in parsed.excluded]
+    return wanted, [re.compile(regex, re.IGNORECASE) for regex in unwanted]

@@ -12,6 +12,7 @@ from .facets import FACETS, facets
 from .inside import MOST_HITS, hits_inside
 from .loosen import loosen
 from .messages import RANK_WINDOW, Sort, search
+from .spelling import suggest
 
 __all__ = [
     "FACETS",
@@ -25,4 +26,5 @@ __all__ = [
     "loosen",
     "register_functions",
     "search",
+    "suggest",
 ]

@@ -20,6 +20,7 @@ from .connection import (
     timed,
     transaction,
 )
+from .parts import complete_parts
 from .schema import fit_search_index, pending, refuse_foreign, steps, version
 
 
@@ -78,8 +79,9 @@ def init_db(
     """Bring ``db`` to the newest schema, whether it is empty, older or up to date.
 
     Also makes the search index where FTS5 was missing before and is there now, and takes
-    its triggers away where FTS5 is missing, so that writing still works. ``on_backup``:
-    see :func:`migrate_db`.
+    its triggers away where FTS5 is missing, so that writing still works; and completes what
+    the index needs to know of messages that something else wrote. ``on_backup``: see
+    :func:`migrate_db`.
 
     :returns: ``db`` itself
     :raises NotAnArchive: if it holds somebody else's tables
@@ -89,6 +91,7 @@ def init_db(
     if pending(db):
         migrate_db(db, on_backup=on_backup)
     fit_search_index(db)
+    complete_parts(db)
     return db
 
 

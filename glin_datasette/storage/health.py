@@ -19,6 +19,7 @@ from ..errors import GlinError, ReadOnlyArchive
 from ..models import Check, HealthReport, Status
 from .backup import backup_time, newest_backup
 from .connection import connect, database_path, timed
+from .parts import count_due
 from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
 
 _SEVERITY: dict[Status, int] = {"ok": 0, "warn": 1, "fail": 2}
@@ -172,6 +173,11 @@ def _search(db: sqlite_utils.Database, deep: bool) -> _Finding:
         return "warn", "this SQLite has no FTS5: search reads every message and does not rank"
     if "messages_fts" not in db.table_names() or not has_search_triggers(db):
         return "warn", "the search index is missing; any command that writes makes it"
+    if due := count_due(db):
+        return "warn", (
+            f"{due} messages that something else wrote are not fully indexed; "
+            "any command that writes completes them"
+        )
     if not deep:
         db.execute("select rowid from messages_fts where messages_fts match 'a' limit 1").fetchone()
         return "ok", "the search index answers"

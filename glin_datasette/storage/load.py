@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 import sqlite_utils
 
 from ..models import TITLE_RANK, Attachment, Conversation, Message, Ref
+from ..queries.parts import parts_of
 from .attachments import attach, drop_unused, store_attachment
 from .connection import timed, transaction
 from .generated_ids import store_generated_ids
@@ -300,7 +301,13 @@ class Loader:
                 row_id = self._next_id
                 self._next_id += 1
                 rows.append(
-                    [row_id, self._store(target), target.next_position, *message_values(message)]
+                    [
+                        row_id,
+                        self._store(target),
+                        target.next_position,
+                        *message_values(message),
+                        parts_of(message.content),
+                    ]
                 )
                 target.next_position += 1
                 if message.source_id is not None:
@@ -313,7 +320,7 @@ class Loader:
             refs += [(row_id, ref.type, ref.value) for ref in message.refs]
             tagged += [(row_id, tag) for tag in message.tags]
             attached += [(row_id, each) for each in message.attachments]
-        columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS)
+        columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
         self.db.conn.executemany(
             f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
             rows,
@@ -373,8 +380,8 @@ class Loader:
         """Put the rows that were written since the last time into the search index."""
         if self._searchable and self._next_id > self._first_id:
             self.db.execute(
-                "insert into messages_fts(rowid, content)"
-                " select id, content from messages where id >= ?",
+                "insert into messages_fts(rowid, content, parts)"
+                " select id, content, parts from messages where id >= ?",
                 [self._first_id],
             )
             self._first_id = self._next_id

@@ -37,8 +37,10 @@ def newest_version() -> int:
 
 
 def search_available(db: sqlite_utils.Database) -> bool:
-    """Whether ranked search works: FTS5 is there, and the archive has its index."""
-    return has_fts5(db) and "messages_fts" in db.table_names()
+    """Whether ranked search works: FTS5 is there, and the archive has the index of the
+    newest schema. One that is older, and may only be read, has none."""
+    sql = "select 1 from pragma_table_info('messages_fts') where name = 'parts'"
+    return has_fts5(db) and db.execute(sql).fetchone() is not None
 
 
 def has_fts5(db: sqlite_utils.Database) -> bool:

@@ -16,6 +16,7 @@ import sqlite_utils
 from ..dates import normalise_time, utc_now
 from ..errors import FilterError, NotFound
 from ..models import KINDS, ROLES, TITLE_RANK, Conversation, Message, Ref, RefType
+from ..queries.parts import parts_of
 from ..queries.text import MARK_END, MARK_START
 from .attachments import attach, drop_unused
 from .connection import timed, transaction
@@ -32,8 +33,8 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 
 _INSERT_MESSAGE = (
-    f"insert into messages (conversation_id, position, {', '.join(MESSAGE_COLUMNS)})"
-    f" values (?, ?, {', '.join('?' * len(MESSAGE_COLUMNS))})"
+    f"insert into messages (conversation_id, position, {', '.join(MESSAGE_COLUMNS)}, parts)"
+    f" values (?, ?, {', '.join('?' * len(MESSAGE_COLUMNS))}, ?)"
 )
 
 _RESERVED = ("\x00", MARK_START, MARK_END)
@@ -157,7 +158,8 @@ def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Mes
         if row_id is None:
             facts["rows"] = 1
             position = next_position(db, conversation_id)
-            cursor = db.execute(_INSERT_MESSAGE, [conversation_id, position, *values])
+            parts = parts_of(message.content)
+            cursor = db.execute(_INSERT_MESSAGE, [conversation_id, position, *values, parts])
             row_id = int(cursor.lastrowid or 0)
         else:
             facts["rows"] = update_message(db, row_id, message)
@@ -209,10 +211,14 @@ def update_message(db: sqlite_utils.Database, message_id: int, message: Message)
             f" {name}, coalesce(:{name}, {name}))"
         )
     cursor = db.execute(
-        f"update messages set {', '.join(f'{name} = {value}' for name, value in new.items())}"
-        " where id = :id"
+        f"update messages set {', '.join(f'{name} = {value}' for name, value in new.items())},"
+        " parts = :parts where id = :id"
         f" and ({' or '.join(f'{name} is not {value}' for name, value in new.items())})",
-        {**dict(zip(MESSAGE_COLUMNS, message_values(message), strict=True)), "id": message_id},
+        {
+            **dict(zip(MESSAGE_COLUMNS, message_values(message), strict=True)),
+            "parts": parts_of(message.content),
+            "id": message_id,
+        },
     )
     return cursor.rowcount
 

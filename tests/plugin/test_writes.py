@@ -53,7 +53,7 @@ async def test_all_that_a_query_finds_is_tagged(serve: Callable[..., Any], archi
     answer = (await served.post(TAGS, ADMIN, asked)).json()
     assert answer["found"] == {"conversations": 0, "messages": 4}
     with get_db(archive, readonly=True) as db:
-        tagged = [m.id for m in query_messages(db) if "p" in m.tags]
+        tagged = [m.id or 0 for m in query_messages(db) if "p" in m.tags]
     assert sorted(tagged) == [1, 2, 4, 6]
     asked = {"action": "add", "tag": "q", "q": "parser -tag:docs", "scope": "conversations"}
     assert (await served.post(TAGS, ADMIN, asked)).json()["found"]["conversations"] == 1
@@ -160,7 +160,7 @@ async def test_every_route_that_writes_is_known(serve: Callable[..., Any], archi
         example = example.replace("(?P<sha256>[0-9a-f]{64})", "0" * 64)
         response = await served.post(example, ADMIN, sec_fetch_site="same-origin")
         # What takes no POST says so; what takes one does not.
-        assert (response.status_code != 405) == (path in WRITES), path
+        assert (response.status_code not in (403, 405)) == (path in WRITES), path
 
 
 @pytest.mark.asyncio

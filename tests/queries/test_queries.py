@@ -51,7 +51,7 @@ def filled(db: sqlite_utils.Database) -> sqlite_utils.Database:
     return db
 
 
-def run(db: sqlite_utils.Database, name: str, **params: object) -> list[dict[str, Any]]:
+def run(db: sqlite_utils.Database, name: str, /, **params: object) -> list[dict[str, Any]]:
     query = load(name)
     assert set(params) <= {p.name for p in query.params}
     cursor = db.execute(query.sql, {**{p.name: "" for p in query.params}, **params})
@@ -108,6 +108,27 @@ RESULTS: list[tuple[str, dict[str, object], str, list[object]]] = [
     ("tokens_by_model", {"model": "none"}, "month", []),
     ("discussed_files", {}, "messages", [1, 1]),
     ("discussed_files", {"repo": "glin"}, "file", ["src/a.py"]),
+    ("discussed_files", {"name": "a.py"}, "messages", [1, 1]),
+    ("discussed_files", {"name": "none"}, "file", []),
+    (
+        "search_facets",
+        {"q": "parser"},
+        "value",
+        [
+            None,
+            None,
+            "work",
+            "claude-code",
+            "/src/glin",
+            "assistant",
+            "user",
+            "text",
+            "opus",
+            "2026-02-01",
+            "2026-01-01",
+        ],
+    ),
+    ("search_facets", {"q": "nothing"}, "value", []),
 ]
 
 

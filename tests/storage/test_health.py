@@ -36,7 +36,7 @@ def test_a_sound_archive_is_ok(filled: sqlite_utils.Database, deep: bool) -> Non
     backup_db(filled)
     report = check(filled, deep=deep)
     assert {c.status for c in report.checks} == {"ok"}, report
-    assert (report.status, report.schema_version) == ("ok", 2)
+    assert (report.status, report.schema_version) == ("ok", 3)
     assert (report.counts["conversations"], report.counts["messages"]) == (1, 1)
     assert report.sizes["database"] > 0
     assert report.last_backup_age is not None

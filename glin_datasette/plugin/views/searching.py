@@ -9,7 +9,7 @@ from datasette import Response
 
 from ...language import read
 from ...models import Hit, SearchFacets, SearchResult
-from ...search import FACETS, facets, loosen
+from ...search import FACETS, facets, loosen, suggest
 from ...search import search as find
 from ...search.periods import wider
 from ..compat import TAG
@@ -63,7 +63,9 @@ def _found(
         "conversations": _grouped(result),
         "facets": _facets(narrowing, counted),
         "histogram": _histogram(narrowing, q, counted),
-        "suggestions": _suggestions(db, q) if q else [],
+        "suggestions": [
+            {"word": one.word, "instead": one.instead, "q": one.query} for one in suggest(db, q)
+        ],
         "loosen": loosened(loosen(db, q)) if q and not result.total else [],
     }
 
@@ -150,11 +152,3 @@ def _histogram(narrowing: Narrowing, q: str, counted: SearchFacets) -> Payload:
         "wider_step": period.step if period else None,
         "any_time": narrowing.at_any_time() if bounded else None,
     }
-
-
-def _suggestions(db: sqlite_utils.Database, q: str) -> list[Payload]:
-    try:
-        from ...search.spelling import suggest
-    except ImportError:
-        return []
-    return [{"word": one.word, "instead": one.instead, "q": one.query} for one in suggest(db, q)]
