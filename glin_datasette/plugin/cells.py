@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
 from .archives import is_archive
+from .shown import outward
 from .urls import Urls
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _LINK = Markup('<a href="{}">{}</a>')
 #: What Datasette shows of another row: its label and its id.
 _LABELLED = Markup('<a href="{}">{}</a>&nbsp;<em>{}</em>')
 _ID_AND_LINK = Markup('{} <a class="glin-read" href="{}">{}</a>')
-_OUTWARD = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>')
 
 #: Columns that lead to the conversations that have the same value.
 _FILTERS = ("source", "repo_root")
@@ -156,8 +156,7 @@ def _ref(cell: _Cell, value: Any, column: str) -> Markup | None:
     if not isinstance(value, str) or not kind:
         return None
     if kind == "url":
-        # Anything else, such as javascript:, stays text. None would let Datasette decide.
-        return _OUTWARD.format(value, value) if _is_web(value) else escape(value)
+        return outward(value)
     address = cell.to.commit(value) if kind == "commit" else cell.to.file(value)
     return _LINK.format(address, value)
 
@@ -181,14 +180,6 @@ def _snippet(cell: _Cell, value: Any, column: str) -> Markup | None:
         return None
     marked = str(escape(value)).replace(_FOUND, "<mark>").replace(_FOUND_END, "</mark>")
     return Markup(marked)
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 _RENDERERS: dict[str, Callable[[_Cell, Any, str], Markup | None]] = {
