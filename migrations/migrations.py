@@ -189,8 +189,13 @@ def attachments(db: Database) -> None:
     join.create_index(["sha256"])
 
 
-@migrations(name="0003_search_parts")
-def search_parts(db: Database) -> None:
+@migrations(name="0003_finding")
+def finding(db: Database) -> None:
+    # Models and tokens of the whole archive, summed up without reading any text.
+    db.execute(
+        "CREATE INDEX idx_messages_usage ON messages(model, token_in, token_out, token_cached)"
+        " WHERE model IS NOT NULL OR token_in IS NOT NULL OR token_out IS NOT NULL"
+    )
     # What FTS5 cannot split by itself, see glin_datasette/queries/parts.py. The package
     # fills it: NULL is what it has not seen yet, and an empty text nothing to add.
     db.table("messages").add_column("parts", str)

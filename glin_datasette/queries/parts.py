@@ -39,7 +39,7 @@ def parts_of(content: str) -> str:
     """The text to index beside ``content``; empty where there is nothing to add."""
     words = dict.fromkeys(
         part.lower()
-        for found in _COMPOSED.findall(content)
+        for found in dict.fromkeys(_COMPOSED.findall(content))
         if len(found) <= _LONGEST
         for part in _PART.findall(found)
         if len(part) > 1

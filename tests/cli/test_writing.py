@@ -277,11 +277,11 @@ def test_migrate_shows_and_applies_pending_steps(run: Run, archive: Path) -> Non
     for option in ("--list", "--dry-run"):
         out = run("migrate", option).stdout
         assert out == (
-            "pending: 0001_initial\npending: 0002_attachments\npending: 0003_search_parts\n"
+            "pending: 0001_initial\npending: 0002_attachments\npending: 0003_finding\n"
             f"{archive}: schema version 0, 3 to apply\n"
         )
     out = run("migrate").stdout
-    steps = "applied: 0001_initial\napplied: 0002_attachments\napplied: 0003_search_parts\n"
+    steps = "applied: 0001_initial\napplied: 0002_attachments\napplied: 0003_finding\n"
     assert out == f"{steps}{archive}: schema version 3, up to date\n"
     assert run("migrate").stdout == f"{archive}: schema version 3, up to date\n"
 
@@ -290,7 +290,7 @@ def test_a_dry_run_makes_no_archive(run: Run, data_dir: Path) -> None:
     report = json.loads(run("migrate", "--dry-run", "--json").stdout)
     assert (report["version"], report["pending"]) == (
         0,
-        ["0001_initial", "0002_attachments", "0003_search_parts"],
+        ["0001_initial", "0002_attachments", "0003_finding"],
     )
     assert not (data_dir / "glin.db").exists()
 
