@@ -148,8 +148,8 @@ def _search_index(db: sqlite_utils.Database) -> str:
     triggers = [trigger.sql for trigger in db.triggers if trigger.table == "messages"]
     return "\n".join(
         [
-            "The full-text index over `content` and `parts` of `messages`. It stores no text of its own, and "
-            "these triggers keep it in step.\n",
+            "The full-text index over `content` and `parts` of `messages`. It stores no text of "
+            "its own, and these triggers keep it in step.\n",
             _sql(found, *triggers),
         ]
     )

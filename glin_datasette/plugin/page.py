@@ -274,14 +274,22 @@ async def _picked(request: Request, datasette: Datasette, contents: bool) -> tup
     if not contents:
         paths |= known.refused
     wanted = request.args.get("db")
-    if wanted is not None and wanted not in paths:
-        if wanted in known.refused:
-            raise Refused(503, f"{wanted} cannot be used; see its health")
-        raise Refused(404, f"No archive named {wanted} is attached")
-    names = [wanted] if wanted is not None else list(paths)
+    names = [name for name in paths if wanted in (None, name)]
     if not names:
-        raise Refused(404, "No archive is attached")
+        await _tell_refused(request, datasette, wanted)
+        what = "is" if wanted is None else f"named {wanted} is"
+        raise Refused(404, f"No archive {what} attached")
     for name in names:
         if await viewable(datasette, request.actor, name, contents=contents):
             return name, paths[name]
     raise Refused(403, "You do not have permission to view this archive")
+
+
+async def _tell_refused(request: Request, datasette: Datasette, wanted: str | None) -> None:
+    """:raises Refused: 503 if there is an archive to see that cannot be used as it is"""
+    for name in attached(datasette).refused:
+        if wanted in (None, name) and await viewable(
+            datasette, request.actor, name, contents=False
+        ):
+            where = Urls(datasette, name).page("health")
+            raise Refused(503, f"{name} cannot be used as it is; {where} says why")

@@ -152,6 +152,10 @@ async def test_an_archive_of_a_newer_release_is_refused_in_one_line(
     assert response.status_code == 503
     assert "newer release" in response.text
     assert str(newer.parent) not in response.text
+    for query in ("", f"?db={newer.stem}"):
+        response = await served.get(f"/-/glin.json{query}")
+        assert (response.status_code, response.json()["ok"]) == (503, False)
+        assert "/-/glin/health" in response.json()["error"]
     assert digest(newer) == before
 
 
