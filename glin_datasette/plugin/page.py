@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from datasette import Forbidden, NotFound, Response
 from .. import errors
 from ..errors import GlinError
 from ..storage import get_db
+from ..storage.connection import sqlite_errors
 from . import shown
 from .archives import attached, viewable
 from .compat import PLUGIN, allowed
@@ -118,11 +121,15 @@ class Asked:
             raise Refused(403, f"You may not {what} in {self.database}: that takes {action}")
 
     async def read(self, function: Callable[[sqlite_utils.Database], T]) -> T:
-        """What ``function`` reads, run in a thread of Datasette's on one of its connections."""
+        """What ``function`` reads, run in a thread of Datasette's on one of its connections.
+
+        :raises ArchiveError: if the file cannot be read any more
+        """
         database = self.datasette.get_database(self.database)
 
         def run(conn: Any) -> T:
-            return function(sqlite_utils.Database(conn, execute_plugins=False))
+            with sqlite_errors(self.path):
+                return function(sqlite_utils.Database(conn, execute_plugins=False))
 
         result: T = await database.execute_fn(run)
         return result
@@ -240,9 +247,17 @@ def page(view: View, *methods: str, contents: bool = True) -> Route:
             return await view(asked)
         except GlinError as ex:
             status = next((s for kind, s in _STATUSES if isinstance(ex, kind)), 500)
-            return await _refused(request, datasette, asked, Refused(status, str(ex)))
+            message = str(ex)
+            # Where the file lies is not for everybody, and its name is enough.
+            for folder in {asked.path.parent, asked.path.resolve().parent} if asked else ():
+                message = message.replace(str(folder) + os.sep, "")
+            return await _refused(request, datasette, asked, Refused(status, message))
         except Refused as ex:
             return await _refused(request, datasette, asked, ex)
+        except sqlite3.DatabaseError:
+            # Datasette looks into the file to tell who may see it.
+            said = "The archive cannot be read; 'glin-datasette check' says why"
+            return await _refused(request, datasette, asked, Refused(503, said))
 
     return route
 

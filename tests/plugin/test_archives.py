@@ -197,3 +197,21 @@ async def test_queries_need_no_permission_to_run_sql(serve, archive: Path) -> No
     rows = (await served.get("/glin/search_messages.json?q=weather&_shape=objects")).json()["rows"]
     assert [row["message_id"] for row in rows] == [5]
     assert (await served.get("/glin.json?sql=select+1&_shape=array")).status_code != 200
+
+
+async def test_an_archive_that_is_damaged_while_it_is_served(serve, archive: Path) -> None:
+    with get_db(archive) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+        db.execute("pragma journal_mode = delete")
+    served = serve(archive)
+    assert (await served.get("/-/glin.json")).status_code == 200
+    size = archive.stat().st_size
+    with archive.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (size - 100))
+    for page in ("", "/search?q=parser", "/conversations", "/conversations/1", "/messages/1",
+                 "/files", "/commits", "/tags", "/health", "/backups"):  # fmt: skip
+        response = await served.get(f"/-/glin{page}")
+        assert response.status_code in (200, 503), page
+        assert "Traceback" not in response.text
+        assert str(archive.parent) not in response.text
