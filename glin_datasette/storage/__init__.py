@@ -38,6 +38,7 @@ from .about import (
     origin_of,
     tagged,
 )
+from .annotating import change_tags, set_notes
 from .archive import MigrationReport, get_db, init_db, migrate_db
 from .attachments import attachment_data, attachment_type
 from .backup import backup_db, list_backups, restore_db, verify_backup
@@ -60,7 +61,6 @@ from .query import (
     stats,
 )
 from .schema import newest_version, pending, search_available, version
-from .tagging import change_tags, set_notes
 from .transcript import (
     get_message,
     messages_between,

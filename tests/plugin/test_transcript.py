@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -220,9 +219,8 @@ def test_reading_a_conversation(
         page.keyboard.press("Escape")
     else:
         page.locator(":target .t-hit-of a[rel=next]").first.click()
-        page.wait_for_function(
-            "document.querySelector(':target .t-hit-of').dataset.hit === '2'"
-        ) if javascript else page.wait_for_url("**at=*")
+        page.wait_for_url("**at=*")
+        assert page.locator(":target .t-hit-of").first.get_attribute("data-hit") == "2"
     # A folded call is opened by its summary, with or without scripts.
     call = page.locator(".t-tool_call details").first
     opened = call.evaluate("details => details.open")
@@ -254,4 +252,3 @@ def test_copying_and_hostile_text(
         assert page.locator("a[href^='javascript']").count() == 0
         assert "<script>window.evil=1</script>" in page.locator(".t-transcript").inner_text()
     assert browsed.wrong == []
-    assert json.dumps(browsed.wrong) == "[]"

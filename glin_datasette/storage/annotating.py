@@ -1,4 +1,4 @@
-"""Tagging many conversations and messages at once, and the notes on a conversation."""
+"""What people add to an archive themselves: tags, on many things at once, and notes."""
 
 from __future__ import annotations
 
