@@ -97,6 +97,24 @@ def test_search_json(run: Run) -> None:
     assert "\x02parser\x03" in found["hits"][0]["snippet"]
 
 
+FACETS = {
+    "messages": (int,), "conversations": (int,), "exact": (bool,), "tag": COUNTS,
+    "source": COUNTS, "repo": COUNTS, "role": COUNTS, "kind": COUNTS, "model": COUNTS,
+    "month": COUNTS, "step": MAYBE_TEXT, "buckets": (list,),
+}  # fmt: skip
+
+
+def test_search_facets(run: Run) -> None:
+    found = document(run("search", "parser", "--facets", "--json"), {**SEARCH, "facets": COUNTS})
+    counted = shaped(found["facets"], FACETS)
+    assert (counted["messages"], counted["exact"]) == (found["total"], True)
+    assert sum(counted["role"].values()) == found["total"]
+    out = run("search", "parser", "--facets").stdout
+    assert "MESSAGES  SOURCE\n       2  source:claude-code\n" in out
+    assert "MESSAGES  MONTH\n       2  since:2026-02 until:2026-02\n" in out
+    assert "MESSAGES" not in run("search", "parser").stdout
+
+
 @pytest.mark.parametrize(
     ("option", "value", "messages"),
     [
