@@ -25,11 +25,11 @@
     return url;
   }
 
-  async function ask(typing) {
+  async function ask() {
     const page = address();
     const url = new URL(page);
     url.searchParams.set("fragment", "1");
-    if (typing) url.searchParams.set("typing", "1");
+    url.searchParams.set("typing", "1"); // The last word may be unfinished.
     if (asked) asked.abort();
     const mine = (asked = new AbortController());
     place.firstElementChild?.setAttribute("aria-busy", "true");
@@ -65,14 +65,14 @@
       const said = box.value.trim();
       if (said === shown) return;
       shown = said;
-      ask(true);
+      ask();
     }, PAUSE);
   }
 
   // While an input method is composing, what stands in the box is not yet said.
   box.addEventListener("input", (event) => event.isComposing || soon());
   box.addEventListener("compositionend", soon);
-  form.elements.sort.addEventListener("change", () => ask(false));
+  form.elements.sort.addEventListener("change", () => ask());
   form.addEventListener("submit", () => {
     clearTimeout(timer);
     if (asked) asked.abort();
