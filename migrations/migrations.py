@@ -201,9 +201,6 @@ def finding(db: Database) -> None:
     db.table("messages").add_column("parts", str)
     db.execute("CREATE INDEX idx_messages_due ON messages(id) WHERE parts IS NULL")
     if has_fts5(db):
-        for name in SEARCH_TRIGGERS:
-            db.execute(f"DROP TRIGGER IF EXISTS {name}")
-        db.table("messages_fts").drop(ignore=True)
         create_search_index(db)
 
 
@@ -219,9 +216,14 @@ def create_search_index(db: Database) -> None:
     Also run by ``glin_datasette.storage`` when an archive that was made without FTS5 is
     opened where it is available.
     """
-    messages = db.table("messages")
-    if not db.table("messages_fts").exists():
-        messages.enable_fts(_indexed(db), tokenize="unicode61 remove_diacritics 2")
+    messages, index, wanted = db.table("messages"), db.table("messages_fts"), _indexed(db)
+    if index.exists() and [column.name for column in index.columns] != wanted:
+        # Of an older step; also where FTS5 was missing when the newer one was applied.
+        for name in SEARCH_TRIGGERS:
+            db.execute(f"DROP TRIGGER IF EXISTS {name}")
+        index.drop()
+    if not index.exists():
+        messages.enable_fts(wanted, tokenize="unicode61 remove_diacritics 2")
         # Merge more eagerly than the default of 16: short appends stay short.
         db.execute("INSERT INTO messages_fts(messages_fts, rank) VALUES('automerge', 8)")
     else:
@@ -229,7 +231,7 @@ def create_search_index(db: Database) -> None:
     create_search_triggers(db)
 
 
-SEARCH_TRIGGERS = ("messages_ai", "messages_ad", "messages_au")
+SEARCH_TRIGGERS = ("messages_ai", "messages_ad", "messages_au", "messages_au_outdated")
 
 
 def create_search_triggers(db: Database) -> None:
@@ -244,13 +246,27 @@ def create_search_triggers(db: Database) -> None:
     )
     # sqlite-utils' own update trigger fires for every column. Moving or retagging a message
     # must not index its text again, so ours fires for the text alone.
+    updated = f"UPDATE OF id, {columns} ON messages"
     bodies = {
         "messages_ai": f"INSERT ON messages BEGIN {add} END",
         "messages_ad": f"DELETE ON messages BEGIN {remove} END",
-        "messages_au": f"UPDATE OF id, {columns} ON messages BEGIN {remove} {add} END",
+        "messages_au": f"{updated} BEGIN {remove} {add} END",
     }
-    for name, body in bodies.items():
+    if "parts" in names:
+        # Whoever changes a text alone leaves the parts of the old one behind. Two triggers,
+        # of which the second sets off the first: with one it would depend on the connection
+        # whether it sets off itself.
+        outdated = (
+            "(new.content IS NOT old.content AND new.parts IS old.parts AND new.parts IS NOT NULL)"
+        )
+        bodies["messages_au"] = f"{updated} WHEN NOT {outdated} BEGIN {remove} {add} END"
+        bodies["messages_au_outdated"] = (
+            f"{updated} WHEN {outdated} BEGIN {remove} {add}"
+            " UPDATE messages SET parts = NULL WHERE id = new.id; END"
+        )
+    for name in SEARCH_TRIGGERS:
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for name, body in bodies.items():
         db.execute(f"CREATE TRIGGER {name} AFTER {body}")
 
 

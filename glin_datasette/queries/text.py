@@ -2,24 +2,27 @@
 
 Any text at all is a valid query::
 
-    word word      both, anywhere in the message; user is in getUserName too
-    "a phrase"     these very words in this order; an unclosed quote runs to the end
+    word word      both, anywhere in the message
+    "a phrase"     these words in this order; an unclosed quote runs to the end
     prefix*        words that begin like that
     a OR b         either; binds tighter than the space: x a OR b is x and (a or b)
     -word          not that; --word is a word, as the option of a command
 
-It becomes an FTS5 expression over the columns of the index: the text, and what
-:mod:`.parts` adds to it. Terms of nothing but punctuation, which the index does not know,
-are looked for in the text itself.
+Nearly all of it becomes an FTS5 expression over the columns ``content`` and ``parts`` (see
+:mod:`.parts`). A bare word is looked for in both, so that ``user`` finds ``getUserName``. What
+is quoted, left out, or several words to the index (``path/to/file.py``) is looked for as it
+stands, in the content alone. Of scripts without spaces any stretch of characters is found.
+
+What the index cannot know is looked for in the text itself: terms of nothing but punctuation.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from .parts import UNSPACED, pairs
+from .parts import EDGE, LETTER, RUN, UNSPACED, pairs
 
 __all__ = ["MARK_END", "MARK_START", "contains", "match", "plain_words", "rest", "snippet"]
 
@@ -32,79 +35,99 @@ _MAX_TERM_LENGTH = 1000
 
 _TERM = re.compile(r'(?P<no>-(?!-))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>\*)?')
 
-#: A term's runs of a script without spaces, and what stands between them.
-_PIECES = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-# What the tokenizer takes for a part of a word: letters and digits, and no underscore.
-_LETTER = r"[^\W_]"
-_WORDS = re.compile(rf"{_LETTER}+")
+_WORDS = re.compile(rf"{LETTER}+")
+_PIECES = re.compile(rf"(?P<run>{UNSPACED}+)|(?:(?!{UNSPACED}){LETTER})+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Term:
     text: str
     prefix: bool = False
-    #: In quotes, it is meant as it stands.
+    #: Whether it is meant as it stands: in quotes, or left out.
     exact: bool = False
 
     @property
     def worded(self) -> bool:
-        """Whether it holds anything but punctuation."""
+        """Whether it holds anything but punctuation, and so the index can find it."""
         return bool(_WORDS.search(self.text))
 
     @property
+    def said(self) -> str:
+        """As a query has it."""
+        return _quoted(self.text) + ("*" if self.prefix else "")
+
+    @property
     def fts(self) -> str:
-        """The term in FTS5's language."""
-        found = [_piece(piece, self) for piece in _PIECES.findall(self.text)]
-        # A piece of punctuation alone would find nothing.
-        pieces = [piece for piece in found if piece]
-        return pieces[0] if len(pieces) == 1 else f"({' AND '.join(pieces)})"
+        if not RUN.search(self.text):
+            whole = self.exact or len(_WORDS.findall(self.text)) > 1
+            return ("content : " if whole else "") + self.said
+        pieces = self._pieces()
+        found = [_run_fts(piece) if isinstance(piece, list) else _quoted(piece) for piece in pieces]
+        if self.prefix and isinstance(pieces[-1], str):
+            found[-1] += "*"
+        return found[0] if len(found) == 1 else f"({' AND '.join(found)})"
 
     @property
-    def quoted(self) -> str:
-        """The term as somebody types it who wants it as it stands."""
-        return f'"{self.text}"' + ("*" if self.prefix else "")
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """All of them find in plain text what the index would, or the very characters."""
+        if not self.worded:
+            found = [re.escape(self.text)]
+        elif not RUN.search(self.text):
+            words = _WORDS.findall(self.text)
+            if self.exact or len(words) > 1:
+                found = [_whole(words, self.prefix)]
+            else:
+                found = [_part(words[0], self.prefix)]
+        else:
+            pieces = self._pieces()
+            found = [
+                r"[\W_]+".join(piece)
+                if isinstance(piece, list)
+                else _part(piece, self.prefix and piece is pieces[-1])
+                for piece in pieces
+            ]
+        return tuple(re.compile(pattern, re.IGNORECASE) for pattern in found)
 
-    @property
-    def regex(self) -> str:
-        """Finds in plain text what the index would, or the very characters."""
-        if not self.worded or _UNSPACED.search(self.text):
-            return re.escape(self.text)
-        words = _WORDS.findall(self.text)
-        joined = r"[\W_]+".join(re.escape(word) for word in words)
-        found = rf"(?<!{_LETTER}){joined}" + ("" if self.prefix else rf"(?!{_LETTER})")
-        if not self.exact and len(words) == 1 and words[0].isascii() and words[0].isalpha():
-            found += "|" + _inside_a_word(words[0], self.prefix)
-        return found
+    def _pieces(self) -> list[list[str] | str]:
+        """Words, and between them the runs of unspaced scripts that follow on another."""
+        pieces: list[list[str] | str] = []
+        for found in _PIECES.finditer(self.text):
+            if not found["run"]:
+                pieces.append(found[0])
+            elif pieces and isinstance(pieces[-1], list):
+                pieces[-1].append(found[0])
+            else:
+                pieces.append([found[0]])
+        return pieces
 
 
-def _piece(piece: str, term: _Term) -> str | None:
-    if _UNSPACED.match(piece):
-        if len(piece) == 1:
-            return f'parts : "{piece}"*'
-        # Without the last character, which is that of a whole run only.
-        return f'parts : "{pairs(piece).rpartition(" ")[0]}"'
-    words = _WORDS.findall(piece)
-    if not words:
-        return None
-    expression = _fts_string(piece) + ("*" if term.prefix else "")
-    # Several words are looked for in the text, where they stand side by side as written;
-    # what stands beside an unspaced script is a part of the word that it makes with it.
-    whole = piece == term.text
-    return f"content : {expression}" if whole and (term.exact or len(words) > 1) else expression
-
-
-def _fts_string(text: str) -> str:
+def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _inside_a_word(word: str, prefix: bool) -> str:
-    """A part of an identifier, by the case of its letters, whatever the other flags."""
-    low, large, first = word.lower(), word.upper(), word.capitalize()
-    end = "" if prefix else "(?![a-z])"
+def _run_fts(runs: list[str]) -> str:
+    """Runs that follow on another: each but the last ends where the term's does."""
+    *closed, last = runs
+    phrase = " ".join([*(pairs(run, closed=True) for run in closed), pairs(last, closed=False)])
+    return f'parts : "{phrase}"' + ("*" if len(last) == 1 else "")
+
+
+def _whole(words: list[str], prefix: bool) -> str:
+    phrase = r"[\W_]+".join(re.escape(word) for word in words)
+    return rf"(?<!{LETTER}){phrase}" + ("" if prefix else rf"(?!{LETTER})")
+
+
+def _part(word: str, prefix: bool) -> str:
+    """A word in any case; or a part of one, which its case tells."""
+    begin, end = rf"(?<!{LETTER})|(?<={UNSPACED})", rf"(?!{LETTER})|(?={UNSPACED})"
+    cases = {word.lower(), word.upper(), word[:1].upper() + word[1:].lower()}
+    parts = "|".join(re.escape(each) for each in sorted(cases))
+    any_case = re.escape(word)
+    if prefix:
+        return rf"(?:{begin}){any_case}|(?-i:{EDGE}(?:{parts}))"
     return (
-        rf"(?-i:(?<=[A-Za-z0-9]){first}{end}|(?<=[a-z0-9]){large}{end}"
-        rf"|(?<![A-Za-z0-9]){low}(?=[A-Z])|{large}(?=[A-Z][a-z]))"
+        rf"(?:{begin}){any_case}(?:{end})"
+        rf"|(?-i:(?:{begin}|{EDGE})(?:{parts})(?:{end}|{EDGE})|{EDGE}(?:{parts})(?=[0-9]))"
     )
 
 
@@ -121,26 +144,25 @@ def match(text: str) -> str | None:
     :returns: ``None`` if there is no such part; :func:`rest` is then all of it
     """
     parsed = _parse(text)
-    groups = [group for group in parsed.groups if _indexed(group)]
+    groups = [group for group in parsed.groups if group[0].worded]
     if not groups:
         return None
     wanted = " AND ".join(f"({' OR '.join(term.fts for term in group)})" for group in groups)
-    # What is left out is left out for its whole words: -user keeps getUserName.
-    unwanted = " OR ".join(replace(term, exact=True).fts for term in parsed.excluded if term.worded)
+    unwanted = " OR ".join(term.fts for term in parsed.excluded)
     return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
 
 
 def rest(text: str) -> str | None:
-    """The part of a query that must be looked for in the text itself, as a query again.
+    """The part of a query that must be looked for in the text itself, as a query again: it
+    is of punctuation, or there is nothing that it could be left out of.
 
     :returns: ``None`` if :func:`match` is all of it
     """
+    if match(text) is not None:
+        return None
     parsed = _parse(text)
-    answered = match(text) is not None
-    groups = [g for g in parsed.groups if not _indexed(g)]
-    excluded = [t for t in parsed.excluded if not (answered and t.worded)]
-    parts = [" OR ".join(term.quoted for term in group) for group in groups]
-    parts += [f"-{term.quoted}" for term in excluded]
+    parts = [" OR ".join(term.said for term in group) for group in parsed.groups]
+    parts += [f"-{term.said}" for term in parsed.excluded]
     return " ".join(parts) or None
 
 
@@ -151,21 +173,22 @@ def plain_words(text: str) -> list[str]:
         term.text
         for group in _parse(text).groups
         for term in group
-        if not term.exact and not term.prefix and term.text.isalpha()
-        and not _UNSPACED.search(term.text)
-    ]  # fmt: skip
+        if not (term.exact or term.prefix or RUN.search(term.text)) and term.text.isalpha()
+    ]
 
 
 def contains(text: str, content: str) -> bool:
     """Whether ``content`` is what a query asks for, by reading it. Case does not matter."""
     wanted, unwanted = _patterns(text)
-    return all(p.search(content) for p in wanted) and not any(p.search(content) for p in unwanted)
+    return all(any(_found(term, content) for term in group) for group in wanted) and not any(
+        _found(term, content) for term in unwanted
+    )
 
 
 def snippet(text: str, content: str, width: int = 200) -> str:
     """About ``width`` characters of ``content`` around the first thing that a query asks
     for, with what was found between :data:`MARK_START` and :data:`MARK_END`."""
-    wanted, _ = _patterns(text)
+    wanted = [pattern for group in _patterns(text)[0] for term in group for pattern in term]
     first = min((m.start() for p in wanted if (m := p.search(content))), default=0)
     start = max(0, first - width // 4) if first > width // 2 else 0
     end = min(len(content), start + width)
@@ -180,8 +203,12 @@ def snippet(text: str, content: str, width: int = 200) -> str:
     return ("…" if start else "") + shown + ("…" if end < len(content) else "")
 
 
-def _indexed(group: tuple[_Term, ...]) -> bool:
-    return all(term.worded for term in group)
+#: What finds a term: all of them must.
+_Patterns = tuple[re.Pattern[str], ...]
+
+
+def _found(term: _Patterns, content: str) -> bool:
+    return all(pattern.search(content) for pattern in term)
 
 
 @functools.lru_cache(maxsize=64)
@@ -203,7 +230,8 @@ def _parse(text: str) -> _Parsed:
             bare, prefix = said.strip(), False
         if not bare:
             continue
-        term = _Term(bare.strip()[:_MAX_TERM_LENGTH], prefix, exact=word is None)
+        exact = word is None or bool(found["no"])
+        term = _Term(bare.strip()[:_MAX_TERM_LENGTH], prefix, exact)
         if found["no"]:
             excluded.append(term)
         elif joined:
@@ -219,10 +247,9 @@ def _parse(text: str) -> _Parsed:
 
 
 @functools.lru_cache(maxsize=64)
-def _patterns(text: str) -> tuple[list[re.Pattern[str]], list[re.Pattern[str]]]:
+def _patterns(text: str) -> tuple[list[list[_Patterns]], list[_Patterns]]:
     parsed = _parse(text)
-    wanted = [
-        re.compile("|".join(term.regex for term in group), re.IGNORECASE) for group in parsed.groups
-    ]
-    unwanted = [replace(term, exact=True).regex for term in parsed.excluded]
-    return wanted, [re.compile(regex, re.IGNORECASE) for regex in unwanted]
+    return (
+        [[term.patterns for term in group] for group in parsed.groups],
+        [term.patterns for term in parsed.excluded],
+    )

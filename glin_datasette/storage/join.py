@@ -11,8 +11,7 @@ from dataclasses import replace
 import sqlite_utils
 
 from ..models import TITLE_RANK, Conversation, Message
-from ..queries.parts import parts_of
-from .write import MESSAGE_COLUMNS, message_values, store_conversation
+from .write import KEPT_PARTS, MESSAGE_COLUMNS, fill_parts, message_values, store_conversation
 
 _FACTS = ("client", "transport", "model", "repo_root", "git_branch")
 _TITLE = ("title", "title_from")
@@ -78,9 +77,10 @@ def join_message(db: sqlite_utils.Database, row_id: int, theirs: Message) -> Non
         more, less = ours, more
     joined = [value if value is not None else less[n] for n, value in enumerate(more)]
     if joined != ours:
-        changes = ", ".join(f"{name} = ?" for name in (*MESSAGE_COLUMNS, "parts"))
-        parts = parts_of(str(joined[MESSAGE_COLUMNS.index("content")]))
-        db.execute(f"update messages set {changes} where id = ?", [*joined, parts, row_id])
+        values = {**dict(zip(MESSAGE_COLUMNS, joined, strict=True)), "id": row_id}
+        changes = ", ".join(f"{name} = :{name}" for name in MESSAGE_COLUMNS)
+        db.execute(f"update messages set {changes}, parts = {KEPT_PARTS} where id = :id", values)
+        fill_parts(db, row_id, str(values["content"]))
 
 
 def _size(values: list[object]) -> tuple[object, ...]:

@@ -37,6 +37,10 @@ _INSERT_MESSAGE = (
     f" values (?, ?, {', '.join('?' * len(MESSAGE_COLUMNS))}, ?)"
 )
 
+#: What an update of ``content`` makes of ``parts``; :func:`fill_parts` goes after it. Set
+#: together with a new text, parts that are the same as before are taken for outdated ones.
+KEPT_PARTS = "iif(content is :content, parts, null)"
+
 _RESERVED = ("\x00", MARK_START, MARK_END)
 _RESERVED_ANY = re.compile(f"[{''.join(_RESERVED)}]")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -212,15 +216,19 @@ def update_message(db: sqlite_utils.Database, message_id: int, message: Message)
         )
     cursor = db.execute(
         f"update messages set {', '.join(f'{name} = {value}' for name, value in new.items())},"
-        " parts = :parts where id = :id"
+        f" parts = {KEPT_PARTS} where id = :id"
         f" and ({' or '.join(f'{name} is not {value}' for name, value in new.items())})",
-        {
-            **dict(zip(MESSAGE_COLUMNS, message_values(message), strict=True)),
-            "parts": parts_of(message.content),
-            "id": message_id,
-        },
+        {**dict(zip(MESSAGE_COLUMNS, message_values(message), strict=True)), "id": message_id},
     )
+    if cursor.rowcount:
+        fill_parts(db, message_id, message.content)
     return cursor.rowcount
+
+
+def fill_parts(db: sqlite_utils.Database, message_id: int, content: str) -> None:
+    """Give a message its ``parts`` where an update has left it without."""
+    sql = "update messages set parts = ? where id = ? and parts is null"
+    db.execute(sql, [parts_of(content), message_id])
 
 
 def next_position(db: sqlite_utils.Database, conversation_id: int) -> int:

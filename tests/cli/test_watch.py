@@ -162,15 +162,18 @@ def test_what_keeps_an_import_from_being_done_is_told_and_tried_again(
 ) -> None:
     (projects / "s1.jsonl").write_bytes(record(0))
     problems: list[str] = []
-    archive = data_dir / "glin.db"
-    with in_thread(data_dir, [projects], problems=problems):
-        until(lambda: count(data_dir) == 1, "the first import")
-        aside = archive.read_bytes()
-        archive.write_bytes(b"no database at all")
+    archive, aside, other = data_dir / "glin.db", data_dir / "aside", data_dir / "other"
+    with in_thread(data_dir, [projects], problems=problems) as reports:
+        # Reported, and closed: whoever closes it last brings the WAL into the file.
+        wal = data_dir / "glin.db-wal"
+        until(lambda: bool(reports) and not wal.exists(), "the first import")
+        other.write_bytes(b"no database at all")
+        archive.rename(aside)
+        other.rename(archive)
         (projects / "s1.jsonl").write_bytes(record(0) + record(1))
         until(lambda: bool(problems), "a problem")
         assert "not an SQLite database" in problems[0]
-        archive.write_bytes(aside)
+        aside.replace(archive)
         (projects / "s1.jsonl").write_bytes(record(0) + record(1) + record(2))
         until(lambda: count(data_dir) == 3, "the next try")
 

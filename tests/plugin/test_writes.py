@@ -244,7 +244,7 @@ def test_tags_and_notes_by_hand(
     page.get_by_label("Notes on this conversation").fill("one\ntwo")
     page.get_by_role("button", name="Save the notes").click()
     page.get_by_text("The notes were saved").wait_for()
-    assert page.locator(".glin-notes").inner_text().endswith("one\ntwo")
+    assert page.locator(".glin-notes").text_content().strip().endswith("one\ntwo")
     with get_db(archive, readonly=True) as db:
         stored = get_conversation(db, ids["patch"])
     assert (stored.tags, stored.notes) == (("moons <b>",), "one\ntwo")
