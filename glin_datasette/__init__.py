@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ArchiveBusy,
         ArchiveError,
         BackupError,
+        DamagedArchive,
         ExportFailed,
         FilterError,
         GlinError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         TagCount,
     )
     from .storage import (
+        Keep,
         MigrationReport,
         attachment_data,
         backup_db,
@@ -88,6 +90,7 @@ __all__ = [
     "BackupReport",
     "Check",
     "Conversation",
+    "DamagedArchive",
     "ExportFailed",
     "FilterError",
     "Filters",
@@ -95,6 +98,7 @@ __all__ = [
     "HealthReport",
     "Hit",
     "ImportReport",
+    "Keep",
     "Message",
     "MigrationError",
     "MigrationReport",

@@ -17,7 +17,7 @@ import sqlite_utils
 from ..dates import utc_now
 from ..errors import GlinError, ReadOnlyArchive
 from ..models import Check, HealthReport, Status
-from .backup import backup_time, newest_backup
+from .backups.files import backup_time, newest_backup
 from .connection import connect, database_path, timed
 from .parts import count_due
 from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
