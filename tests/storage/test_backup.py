@@ -424,7 +424,8 @@ def test_what_cannot_be_restored_is_refused_before_anything_changes(
     data[4096 * 3 : 4096 * 4] = os.urandom(4096)
     flipped.write_bytes(data)
     foreign = tmp_path / "foreign.db"
-    sqlite_utils.Database(foreign).table("bills").insert({"id": 1})
+    with sqlite_utils.Database(foreign) as db:
+        db.table("bills").insert({"id": 1})
     newer.write_bytes(good.read_bytes())
     with sqlite_utils.Database(newer) as db:
         db.table("_sqlite_migrations").insert(
@@ -439,7 +440,8 @@ def test_what_cannot_be_restored_is_refused_before_anything_changes(
             restore_db(archive_path, file)
     with pytest.raises(NotAnArchive, match=r"foreign\.db.*bills"):
         restore_db(foreign, good)
-    assert sqlite_utils.Database(foreign).table("bills").count == 1
+    with sqlite_utils.Database(foreign) as db:
+        assert db.table("bills").count == 1
     with pytest.raises(BackupError, match="no archive"):
         restore_db(archive_path, empty)
     with pytest.raises(BackupError, match="itself"):
