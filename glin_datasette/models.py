@@ -587,8 +587,10 @@ class HealthReport:
     counts: dict[str, int]
     #: Bytes: ``database``, ``wal``, ``free`` (unused pages) and ``disk_free``.
     sizes: dict[str, int]
-    #: Seconds since the newest backup was made; ``None`` without one.
+    #: Seconds since the newest backup that is as it was made; ``None`` without one.
     last_backup_age: float | None
+    #: Seconds since an import last read a transcript; ``None`` before the first.
+    last_import_age: float | None
     checked_at: str
     ms: float
 

@@ -87,7 +87,7 @@ MAY_USE = {
     "export": {"sqlite_utils"},
     "__init__": {"sqlite_utils"},
     "__main__": set(),
-    "plugin": {"sqlite_utils", "datasette", "yaml", "markupsafe", "click"},
+    "plugin": {"sqlite_utils", "datasette", "yaml", "markupsafe", "click", "prometheus_client"},
     "cli": {"sqlite_utils", "datasette", "click"},
 }
 

@@ -98,7 +98,7 @@ def test_a_second_make_installs_nothing(combination: list[str]) -> None:
 def test_the_archive_is_backed_up_and_checked(combination: list[str], data_dir: Path) -> None:
     backup = make("db-backup", *combination)
     assert backup.returncode == 0, backup.stderr
-    assert len(list(data_dir.glob("glin-backups/*"))) == 1
+    assert len(list(data_dir.glob("glin-backups/*.db"))) == 1
     check = make("db-check", *combination)
     assert check.returncode == 0, check.stdout + check.stderr
 

@@ -114,6 +114,7 @@ def test_plain_pip_install_gets_the_stable_datasette(wheel: Path) -> None:
         "linkify-it-py",
         "markdown-it-py",
         "platformdirs",
+        "prometheus-client",
         "pygments",
         "sqlite-utils",
         "watchdog",

@@ -28,7 +28,7 @@ _COMMANDS = {
     "serve": ("serve:serve", "Browse the archive in Datasette."),
     "export": ("export:export", "Write conversations as JSON Lines, for import elsewhere."),
     "backup": ("backup:backup", "Make a backup of the archive."),
-    "verify": ("backup:verify", "Read backups back."),
+    "verify": ("backup:verify", "Read backups back, all of each."),
     "restore": ("backup:restore", "Put a backup in the place of the archive."),
     "check": ("check:check", "Check the archive's health."),
     "migrate": ("migrate:migrate", "Bring the archive's schema up to date."),

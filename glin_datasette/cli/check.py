@@ -32,8 +32,8 @@ def check(deep: bool, secrets: bool, as_json: bool) -> None:
     """Check the archive's health. Changes nothing.
 
     With --json: status (ok, warn, fail), path, schema_version, sqlite_version, checks
-    (name, status, detail, ms), counts, sizes (bytes), last_backup_age (seconds),
-    checked_at and ms.
+    (name, status, detail, ms), counts, sizes (bytes), last_backup_age and
+    last_import_age (seconds), checked_at and ms.
 
     With --secrets it is told where in messages, titles and notes something looks like a
     credential, and of what kind it is; it is never shown itself.

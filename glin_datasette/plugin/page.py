@@ -18,6 +18,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from . import shown
 from .archives import attached, viewable
 from .compat import PLUGIN, allowed
 from .guard import is_json
+from .timings import timings
 from .urls import Urls
 
 if TYPE_CHECKING:
@@ -238,6 +240,19 @@ def page(view: View, *methods: str, contents: bool = True) -> Route:
     """
 
     async def route(request: Request, datasette: Datasette) -> Response:
+        started = time.perf_counter()
+        status = 500
+        try:
+            response = await answer(request, datasette)
+            status = response.status
+            return response
+        except (Forbidden, NotFound) as ex:
+            status = 403 if isinstance(ex, Forbidden) else 404
+            raise
+        finally:
+            timings(datasette).add(view.__name__, status, time.perf_counter() - started)
+
+    async def answer(request: Request, datasette: Datasette) -> Response:
         asked = None
         try:
             asked = Asked(request, datasette, *await _picked(request, datasette, contents))

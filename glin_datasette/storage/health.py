@@ -18,6 +18,7 @@ from ..dates import utc_now
 from ..errors import GlinError, ReadOnlyArchive
 from ..models import Check, HealthReport, Status
 from .backups.files import backup_time, newest_backup
+from .backups.manifest import newest_intact
 from .connection import connect, database_path, timed
 from .parts import count_due
 from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
@@ -107,8 +108,7 @@ def _report(
         with contextlib.suppress(GlinError, sqlite3.Error):
             schema = version(db)
             counts = {name: db.table(name).count for name in _COUNTED if schema}
-    now = datetime.now(UTC)
-    newest = newest_backup(path) if path else None
+    newest = newest_intact(path) if path else None
     return HealthReport(
         status=max((c.status for c in checks), key=_SEVERITY.__getitem__),
         path=str(path) if path else ":memory:",
@@ -117,12 +117,23 @@ def _report(
         checks=tuple(checks),
         counts=counts,
         sizes=_sizes(db, path),
-        last_backup_age=(
-            max(0.0, round((now - backup_time(newest)).total_seconds(), 1)) if newest else None
-        ),
+        last_backup_age=_age(backup_time(newest)) if newest else None,
+        last_import_age=_import_age(db) if counts else None,
         checked_at=utc_now(),
         ms=round(ms, 2),
     )
+
+
+def _age(when: datetime) -> float:
+    return max(0.0, round((datetime.now(UTC) - when).total_seconds(), 1))
+
+
+def _import_age(db: sqlite_utils.Database | None) -> float | None:
+    if db is not None:
+        with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+            newest = db.execute("select max(imported_at) from import_files").fetchone()[0]
+            return _age(datetime.fromisoformat(newest)) if newest else None
+    return None
 
 
 def _sizes(db: sqlite_utils.Database | None, path: Path | None) -> dict[str, int]:
@@ -243,7 +254,11 @@ def _disk(path: Path) -> _Finding:
 
 
 def _backup(path: Path) -> _Finding:
-    newest = newest_backup(path)
+    last, newest = newest_backup(path), newest_intact(path)
+    if last != newest and last is not None:
+        return "warn", (
+            f"the newest backup, {last.name}, is not as it was made; run 'glin-datasette backup'"
+        )
     if newest is None:
         return "warn", "no backup yet; make one with 'glin-datasette backup'"
     days = (datetime.now(UTC) - backup_time(newest)).days

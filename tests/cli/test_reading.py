@@ -56,13 +56,14 @@ STATS = {
     "by_kind": COUNTS, "by_model": COUNTS, "by_month": COUNTS,
 }  # fmt: skip
 BACKUP = {
-    "path": TEXT, "created_at": TEXT, "size": (int,), "schema_version": (int,),
-    "conversations": (int,), "messages": (int,), "verified": (bool,), "seconds": NUMBER,
-    "pruned": (list,),
+    "path": TEXT, "created_at": TEXT, "size": (int,), "sha256": TEXT, "compressed": (bool,),
+    "schema_version": (int,), "conversations": (int,), "messages": (int,), "verified": (bool,),
+    "seconds": NUMBER, "pruned": (list,),
 }  # fmt: skip
 HEALTH = {
     "status": TEXT, "path": TEXT, "schema_version": (int,), "sqlite_version": TEXT,
     "checks": (list,), "counts": COUNTS, "sizes": COUNTS, "last_backup_age": MAYBE_NUMBER,
+    "last_import_age": MAYBE_NUMBER,
     "checked_at": TEXT, "ms": NUMBER,
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ STANDARD = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 #: Parts of the routes that show no page: files, and what is only written to.
-NO_PAGES = ("/notes", "/verify", "/download", "/attachments/", "(?P<format>")
+NO_PAGES = ("/notes", "/verify", "/download", "/attachments/", "/metrics", "(?P<format>")
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 800}

@@ -15,9 +15,10 @@
 ``/-/glin/backups/verify``             POST reads one back            :mod:`.backups`
 ``/-/glin/backups/download``           one as a file                  :mod:`.backups`
 ``/-/glin/health``                     the state of an archive        :mod:`.health`
+``/-/glin/metrics``                    the same for Prometheus        :mod:`.metrics`
 ====================================== =================================================
 
-Each has a twin that ends in ``.json`` and says the same. ``?db=name`` picks one of several
+Each page has a twin that ends in ``.json`` and says the same. ``?db=name`` picks one of several
 archives. Whoever may view an archive's tables may read; writing takes a permission.
 """
 
@@ -32,6 +33,7 @@ from . import (
     exports,
     front,
     health,
+    metrics,
     references,
     searching,
     tags,
@@ -59,6 +61,7 @@ def routes() -> list[tuple[str, Route]]:
         (rf"{ROOT}/commits{_JSON}", page(references.commits)),
         (rf"{ROOT}/tags{_JSON}", page(tags.tags, "POST")),
         (rf"{ROOT}/health{_JSON}", page(health.health, contents=False)),
+        (rf"{ROOT}/metrics$", page(metrics.metrics, contents=False)),
         (rf"{ROOT}/backups{_JSON}", page(backups.backups, "POST", contents=False)),
         (rf"{ROOT}/backups/verify{_JSON}", page(backups.verify, "POST", contents=False)),
         (rf"{ROOT}/backups/download$", page(backups.download, contents=False)),

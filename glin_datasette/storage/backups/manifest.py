@@ -6,6 +6,7 @@ own structure tells whether it is whole.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,10 +15,19 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
+from ... import paths
 from ...errors import BackupError
+from .files import backup_files
 from .temporary import temporary_file
 
-__all__ = ["Manifest", "digest", "manifest_path", "read_manifest", "write_manifest"]
+__all__ = [
+    "Manifest",
+    "digest",
+    "manifest_path",
+    "newest_intact",
+    "read_manifest",
+    "write_manifest",
+]
 
 #: A manifest is some hundred bytes; what is larger is none.
 _LARGEST = 1_000_000
@@ -86,6 +96,17 @@ def read_manifest(backup: Path) -> Manifest | None:
             "verified by its contents alone"
         ) from None
     return manifest
+
+
+def newest_intact(archive: Path) -> Path | None:
+    """The newest backup beside an archive that has the size that its manifest tells;
+    ``None`` if there is none. Reading it back is more, and takes longer."""
+    for backup in backup_files(archive, paths.backups_dir(archive)):
+        with contextlib.suppress(BackupError, OSError):
+            manifest = read_manifest(backup)
+            if manifest is None or manifest.size == backup.stat().st_size:
+                return backup
+    return None
 
 
 def digest(path: Path) -> str:
