@@ -9,7 +9,7 @@ import click
 import sqlite_utils
 
 from .. import storage
-from ..errors import NotFound
+from ..errors import NotFound, ReadOnlyArchive
 from .archive import archive_path, open_archive
 from .command import JSON, command
 from .output import echo_json
@@ -35,8 +35,13 @@ def migrate(list_: bool, dry_run: bool, as_json: bool) -> None:
     version, pending = _look(path)
     applied: list[str] = []
     if pending and not (list_ or dry_run):
-        version = storage.version(open_archive())
-        applied, pending = pending, []
+        db = open_archive()
+        if storage.pending(db):
+            raise ReadOnlyArchive(
+                f"{path}: it can only be read, so its schema stays at version {version}; "
+                "check its file mode and folder"
+            )
+        version, applied, pending = storage.version(db), pending, []
     if as_json:
         echo_json(
             {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from ..errors import MigrationError
+from ..errors import ArchiveBusy, MigrationError
 from .backups.making import backup_db
 from .connection import (
     connect,
@@ -22,6 +22,9 @@ from .connection import (
 )
 from .parts import complete_parts
 from .schema import fit_search_index, pending, refuse_foreign, steps, version
+
+#: How many times a migration waits for another process as long as any writer does.
+_PATIENCE = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,7 @@ def get_db(
     :raises NotFound: if ``readonly`` and there is no such file
     """
     file = resolve(path)
-    if not readonly and file.exists() and not os.access(file, os.W_OK):
-        readonly = True
+    readonly = readonly or not _writable(file)
     if readonly:
         db = connect(file, readonly=True)
     else:
@@ -71,6 +73,15 @@ def get_db(
         db.close()
         raise
     return db
+
+
+def _writable(file: Path) -> bool:
+    """Whether ``file`` can be written, as far as permissions go; one that is not there can."""
+    if not file.exists():
+        return True
+    # Writing needs a WAL beside the file.
+    wal = file.with_name(file.name + "-wal")
+    return os.access(file, os.W_OK) and (os.access(file.parent, os.W_OK) or wal.exists())
 
 
 def init_db(
@@ -116,6 +127,22 @@ def migrate_db(
     """
     where = database_path(db)
     refuse_foreign(db, where)
+    for _ in range(_PATIENCE):
+        try:
+            return _migrate(db, where, backup, on_backup)
+        except ArchiveBusy:
+            # Another process may be at it: with its backup that takes longer than a write.
+            if not pending(db):
+                break
+    return _migrate(db, where, backup, on_backup)
+
+
+def _migrate(
+    db: sqlite_utils.Database,
+    where: Path | None,
+    backup: bool,
+    on_backup: Callable[[Path], None] | None,
+) -> MigrationReport:
     made: Path | None = None
     with timed("migrate_db") as facts, transaction(db):
         todo = pending(db)

@@ -14,8 +14,16 @@ from typing import Any
 import sqlite_utils
 
 from .. import paths
-from ..errors import NewerArchive, NotAnArchive
+from ..errors import DamagedArchive, NewerArchive, NotAnArchive
 from .connection import database_path, sqlite_errors, timed, transaction
+
+#: A column that each step made. Where it is there and the step is not recorded, or the other
+#: way around, something has changed the one and not the other.
+MADE_BY_STEP = {
+    "0001_initial": ("messages", "content"),
+    "0002_attachments": ("attachments", "sha256"),
+    "0003_finding": ("messages", "parts"),
+}
 
 
 def pending(db: sqlite_utils.Database) -> list[str]:
@@ -61,14 +69,20 @@ def create_search_triggers(db: sqlite_utils.Database) -> None:
 
 def has_search_triggers(db: sqlite_utils.Database) -> bool:
     """Whether every trigger that keeps the search index in step is there."""
-    return all(name in db.triggers_dict for name in _module()["SEARCH_TRIGGERS"])
+    return _search_triggers(db) == set(_module()["SEARCH_TRIGGERS"])
+
+
+def _search_triggers(db: sqlite_utils.Database) -> set[str]:
+    """Those triggers that are there."""
+    return set(db.triggers_dict) & set(_module()["SEARCH_TRIGGERS"])
 
 
 def fit_search_index(db: sqlite_utils.Database) -> None:
     """Make the search index where FTS5 was missing before and is there now; take its
     triggers away where FTS5 is missing, so that writing still works."""
-    available, followed = has_fts5(db), has_search_triggers(db)
-    if available == followed:
+    available = has_fts5(db)
+    # Without FTS5 any trigger stops all writing, those of an older release included.
+    if has_search_triggers(db) if available else not _search_triggers(db):
         return
     with timed("fit search index") as facts, transaction(db):
         facts["fts5"] = available
@@ -79,12 +93,15 @@ def fit_search_index(db: sqlite_utils.Database) -> None:
 
 
 def refuse_foreign(db: sqlite_utils.Database, path: Path | None) -> None:
-    """Raise unless ``db`` is empty or an archive that this release understands."""
+    """Raise unless ``db`` is empty or an archive that this release understands, with the
+    tables of the steps that it records."""
     with sqlite_errors(path):
         applied = {step.name for step in steps().applied(db)}
         known = {step.name for step in steps()._migrations}
         if not applied:
             tables = [name for name in db.table_names() if not name.startswith(("sqlite_", "_"))]
+            if tables and db.execute("pragma application_id").fetchone()[0] == _application_id():
+                raise DamagedArchive(_untrue(path, "none is recorded, but there are tables"))
             if tables:
                 names = ", ".join(sorted(tables)[:3]) + (" …" if len(tables) > 3 else "")
                 raise NotAnArchive(
@@ -98,6 +115,33 @@ def refuse_foreign(db: sqlite_utils.Database, path: Path | None) -> None:
             f"to {newest_version()}). Upgrade with 'pip install --upgrade glin-datasette'; "
             "nothing was changed"
         )
+    if applied:
+        with sqlite_errors(path):
+            _compare_record(db, path, applied)
+
+
+def _compare_record(db: sqlite_utils.Database, path: Path | None, applied: set[str]) -> None:
+    for step, column in MADE_BY_STEP.items():
+        there = db.execute("select 1 from pragma_table_info(?) where name = ?", column).fetchone()
+        if (there is not None) != (step in applied):
+            name = ".".join(column)
+            told = (
+                f"{step} made {name}, but is not recorded"
+                if there
+                else f"{step} is recorded, but {name} is not there"
+            )
+            raise DamagedArchive(_untrue(path, told))
+
+
+def _untrue(path: Path | None, told: str) -> str:
+    return (
+        f"{path}: its record of schema steps (_sqlite_migrations) is not true: {told}; "
+        "restore a backup with 'glin-datasette restore'. Nothing was changed"
+    )
+
+
+def _application_id() -> int:
+    return int(_module()["APPLICATION_ID"])
 
 
 @functools.cache
