@@ -38,6 +38,8 @@ __all__ = [
     "Ref",
     "RefType",
     "Relation",
+    "RepairReport",
+    "Repaired",
     "RestoreReport",
     "Role",
     "SearchFacets",
@@ -593,6 +595,33 @@ class HealthReport:
     last_import_age: float | None
     checked_at: str
     ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """One thing that a repair did, or could not do: ``detail`` says it in a sentence."""
+
+    name: str
+    done: bool
+    #: Of rows, indexes or whatever was mended.
+    count: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairReport:
+    """What :func:`~glin_datasette.storage.repair_db` did, and the health of the archive then.
+
+    ``backup`` is of what was there before: verified, or where that is not possible a copy
+    of the file as it was (``verified`` is false).
+    """
+
+    path: str
+    backup: str
+    verified: bool
+    repaired: tuple[Repaired, ...]
+    health: HealthReport
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

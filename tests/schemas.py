@@ -30,7 +30,8 @@ _ROWS: dict[int, dict[str, list[dict[str, Any]]]] = {
         "conversations": [
             {"id": 1, "source": "claude-code", "source_id": "a1b2", "title_from": "source",
              "title": "Why is the build slow?", "started_at": f"{_DAY}0:00.000Z",
-             "ended_at": f"{_DAY}5:00.000Z", "client": "cli", "transport": "file", "model": "claude-sonnet-4", "git_branch": "main",
+             "ended_at": f"{_DAY}5:00.000Z", "client": "cli", "transport": "file",
+             "model": "claude-sonnet-4", "git_branch": "main",
              "repo_root": "/home/me/work", "notes": "worth\nremembering"},
             {"id": 2, "source": "claude-code", "source_id": "a1b2/sub", "parent_id": 1,
              "parent_source_id": "a1b2", "relation": "subagent", "started_at": f"{_DAY}1:00.000Z"},

@@ -30,7 +30,10 @@ log = logging.getLogger("glin_datasette.storage")
 #: How long a writer waits for another one, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
 
-_REPAIR = "run 'glin-datasette check' and restore a backup with 'glin-datasette restore'"
+_REPAIR = (
+    "run 'glin-datasette check', and restore a backup with 'glin-datasette restore' or salvage "
+    "what can be read with 'glin-datasette recover'"
+)
 
 _SQLITE_HEADER = b"SQLite format 3\x00"
 

@@ -21,7 +21,16 @@ from .backups.files import backup_time, newest_backup
 from .backups.manifest import newest_intact
 from .connection import connect, database_path, timed
 from .parts import count_due
-from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
+from .schema import (
+    has_fts5,
+    has_search_triggers,
+    lacking,
+    newest_version,
+    pending,
+    refuse_foreign,
+    search_agrees,
+    version,
+)
 
 _SEVERITY: dict[Status, int] = {"ok": 0, "warn": 1, "fail": 2}
 
@@ -33,6 +42,9 @@ _LITTLE_SPACE = 256 * 1024 * 1024
 _LARGE_WAL = 512 * 1024 * 1024
 
 _COUNTED = ("conversations", "messages", "message_refs", "tags", "import_files")
+
+#: What to do about what can be made again.
+_REPAIR = "run 'glin-datasette check --repair'"
 
 #: What a check found: its status, and a sentence.
 _Finding = tuple[Status, str]
@@ -65,12 +77,11 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
     path = database_path(db)
     checks: list[tuple[str, Callable[[], _Finding]]] = [
         ("archive", lambda: _archive(db, path)),
-        ("schema", lambda: _schema(db)),
+        ("schema", lambda: _schema(db, deep)),
         ("integrity", lambda: _integrity(db, deep)),
         ("search", lambda: _search(db, deep)),
     ]
-    if deep:
-        checks.append(("foreign keys", lambda: _foreign_keys(db)))
+    checks.append(("foreign keys", lambda: _foreign_keys(db, deep)))
     checks.append(("imports", lambda: _imports(db)))
     if path is not None:
         checks += [
@@ -157,7 +168,13 @@ def _archive(db: sqlite_utils.Database, path: Path | None) -> _Finding:
     return "ok", "an archive of glin"
 
 
-def _schema(db: sqlite_utils.Database) -> _Finding:
+def _schema(db: sqlite_utils.Database, deep: bool) -> _Finding:
+    lacks = lacking(db) if deep else []
+    if lacks:
+        names = ", ".join(f"{each.kind} {each.name}" for each in lacks[:5])
+        # Without an index all is there, only slower.
+        lost = any(each.kind in ("table", "column") for each in lacks)
+        return "fail" if lost else "warn", f"missing or not as they should be: {names}; {_REPAIR}"
     todo = pending(db)
     if todo:
         return "warn", f"{len(todo)} schema steps pending; run 'glin-datasette migrate'"
@@ -175,7 +192,10 @@ def _integrity(db: sqlite_utils.Database, deep: bool) -> _Finding:
     found = [row[0] for row in db.execute("pragma integrity_check(5)")]
     if found != ["ok"]:
         first = " ".join(str(found[0]).split())
-        return "fail", f"{first}; restore a backup with 'glin-datasette restore'"
+        return "fail", (
+            f"{first}; {_REPAIR}, restore a backup with 'glin-datasette restore', "
+            "or salvage what can be read with 'glin-datasette recover'"
+        )
     return "ok", "every page was read and is sound"
 
 
@@ -183,7 +203,7 @@ def _search(db: sqlite_utils.Database, deep: bool) -> _Finding:
     if not has_fts5(db):
         return "warn", "this SQLite has no FTS5: search reads every message and does not rank"
     if "messages_fts" not in db.table_names() or not has_search_triggers(db):
-        return "warn", "the search index is missing; any command that writes makes it"
+        return "warn", f"the search index is missing, or its triggers; {_REPAIR}"
     if due := count_due(db):
         return "warn", (
             f"{due} messages that something else wrote are not fully indexed; "
@@ -193,35 +213,46 @@ def _search(db: sqlite_utils.Database, deep: bool) -> _Finding:
         db.execute("select rowid from messages_fts where messages_fts match 'a' limit 1").fetchone()
         return "ok", "the search index answers"
     try:
-        _compare_index(db)
+        agrees = _compare_index(db)
     except ReadOnlyArchive:
         return "ok", "the search index answers; comparing it needs a file that can be written"
-    except sqlite3.DatabaseError:
-        return "fail", (
-            "the search index disagrees with the messages; "
-            f"run 'sqlite-utils rebuild-fts {database_path(db)} messages'"
-        )
+    if not agrees:
+        return "fail", f"the search index disagrees with the messages; {_REPAIR}"
     return "ok", "the search index agrees with every message"
 
 
-def _compare_index(db: sqlite_utils.Database) -> None:
-    """FTS5's own check is written as an INSERT. It changes nothing, but a connection that
-    may only read refuses it, so a file gets a connection of its own."""
-    sql = "insert into messages_fts(messages_fts, rank) values ('integrity-check', 1)"
+def _compare_index(db: sqlite_utils.Database) -> bool:
+    """On a connection of its own if it is a file, since this one may only read."""
     path = database_path(db)
     if path is None:
-        db.execute(sql)
-        return
+        return search_agrees(db)
     if not os.access(path, os.W_OK):
         raise ReadOnlyArchive(str(path))
     with contextlib.closing(connect(path)) as writable:
-        writable.execute(sql)
+        return search_agrees(writable)
 
 
-def _foreign_keys(db: sqlite_utils.Database) -> _Finding:
+#: From conversation to conversation along the index, without a look at each message.
+_ORPHANED = """
+with recursive used(id, n) as (
+  select min(conversation_id), 1 from messages
+  union all
+  select (select min(conversation_id) from messages where conversation_id > used.id), n + 1
+    from used where used.id is not null and n < 20000
+)
+select count(*) from used where id is not null and id not in (select id from conversations)
+"""
+
+
+def _foreign_keys(db: sqlite_utils.Database, deep: bool) -> _Finding:
+    if not deep:
+        lost = db.execute(_ORPHANED).fetchone()[0]
+        if lost:
+            return "fail", f"the messages of {lost} conversations that are missing; {_REPAIR}"
+        return "ok", "messages have their conversations"
     lost = db.execute("select count(*) from pragma_foreign_key_check").fetchone()[0]
     if lost:
-        return "fail", f"{lost} rows point nowhere; restore a backup with 'glin-datasette restore'"
+        return "fail", f"{lost} rows whose parents are missing; {_REPAIR}"
     return "ok", "every row points somewhere"
 
 
@@ -249,7 +280,10 @@ def _disk(path: Path) -> _Finding:
         return "warn", f"{free // 2**20} MB free on the disk of the archive"
     wal = path.with_name(path.name + "-wal")
     if wal.exists() and wal.stat().st_size > _LARGE_WAL:
-        return "warn", f"the WAL is {wal.stat().st_size // 2**20} MB; some reader never closes"
+        return "warn", (
+            f"the WAL is {wal.stat().st_size // 2**20} MB: some reader never closes, "
+            f"or a process was killed; {_REPAIR}"
+        )
     return "ok", f"{free // 2**30} GB free"
 
 

@@ -6,8 +6,12 @@ The steps are in ``migrations/migrations.py``, which this module loads the way
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 import runpy
+import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +39,7 @@ def version(db: sqlite_utils.Database) -> int:
     """The schema version of ``db``: the number of its newest step, 0 before the first."""
     with sqlite_errors(database_path(db)):
         if "schema_version" not in db.view_names():
-            return 0
+            return max((int(step.name[:4]) for step in steps().applied(db)), default=0)
         return int(db.execute("select version from schema_version").fetchone()[0])
 
 
@@ -67,6 +71,11 @@ def create_search_triggers(db: sqlite_utils.Database) -> None:
     _module()["create_search_triggers"](db)
 
 
+def make_search_index(db: sqlite_utils.Database) -> None:
+    """Make the search index with its triggers, or make again what it holds."""
+    _module()["create_search_index"](db)
+
+
 def has_search_triggers(db: sqlite_utils.Database) -> bool:
     """Whether every trigger that keeps the search index in step is there."""
     return _search_triggers(db) == set(_module()["SEARCH_TRIGGERS"])
@@ -75,6 +84,18 @@ def has_search_triggers(db: sqlite_utils.Database) -> bool:
 def _search_triggers(db: sqlite_utils.Database) -> set[str]:
     """Those triggers that are there."""
     return set(db.triggers_dict) & set(_module()["SEARCH_TRIGGERS"])
+
+
+def search_agrees(db: sqlite_utils.Database) -> bool:
+    """Whether the search index holds what the messages say. Reads all of them, and needs a
+    connection that may write: FTS5's own check is an INSERT that changes nothing."""
+    try:
+        db.execute("insert into messages_fts(messages_fts, rank) values ('integrity-check', 1)")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        return False
+    return True
 
 
 def fit_search_index(db: sqlite_utils.Database) -> None:
@@ -87,7 +108,7 @@ def fit_search_index(db: sqlite_utils.Database) -> None:
     with timed("fit search index") as facts, transaction(db):
         facts["fts5"] = available
         if available:
-            _module()["create_search_index"](db)
+            make_search_index(db)
         else:
             drop_search_triggers(db)
 
@@ -142,6 +163,61 @@ def _untrue(path: Path | None, told: str) -> str:
 
 def _application_id() -> int:
     return int(_module()["APPLICATION_ID"])
+
+
+def build(number: int) -> sqlite_utils.Database:
+    """An empty archive in memory with the schema of a version, as this SQLite makes it."""
+    db = sqlite_utils.Database(memory=True)
+    later = [step.name for step in steps()._migrations if int(step.name[:4]) > number]
+    steps().apply(db, stop_before=later)
+    return db
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Something that the schema of an archive lacks, or has otherwise."""
+
+    kind: str
+    name: str
+    #: What makes it; of a column of a table nothing does.
+    sql: str | None
+
+
+def lacking(db: sqlite_utils.Database) -> list[Lacking]:
+    """What ``db`` lacks of the schema of its version, in the order to make it; not the
+    search index. What somebody added is no matter."""
+    there = {(kind, name): sql for kind, name, sql in db.execute(_SCHEMA)}
+    found: list[Lacking] = []
+    with contextlib.closing(build(version(db))) as whole:
+        # Written without an index it has no triggers either.
+        search = has_fts5(db) and "messages_fts" in db.table_names()
+        for kind, name, sql in whole.execute(_SCHEMA).fetchall():
+            if name.startswith("messages_fts") or (kind == "trigger" and not search):
+                continue
+            if (kind, name) not in there:
+                found.append(Lacking(kind, name, sql))
+            elif kind == "table":
+                columns = {column.name for column in db.table(name).columns}
+                wanted = [column.name for column in whole.table(name).columns]
+                found += [
+                    Lacking("column", f"{name}.{column}", None)
+                    for column in wanted
+                    if column not in columns
+                ]
+            elif _written(there[kind, name]) != _written(sql):
+                found.append(Lacking(kind, name, sql))
+    return found
+
+
+_SCHEMA = (
+    "select type, name, sql from sqlite_master where sql is not null"
+    " order by type = 'table' desc, rowid"
+)
+
+
+def _written(sql: str) -> str:
+    """SQL as different releases of sqlite-utils write it down, made the same."""
+    return " ".join(re.sub(r'["\[\]`]', "", sql).split()).lower()
 
 
 @functools.cache

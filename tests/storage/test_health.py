@@ -82,7 +82,7 @@ def test_a_search_index_that_disagrees_is_found(filled: sqlite_utils.Database) -
         filled.execute(f"create trigger {name} after update of id on messages begin select 1; end")
     assert named(check(filled), "search").status == "ok", "the quick form reads no message"
     found = named(check(filled, deep=True), "search")
-    assert (found.status, "rebuild-fts" in found.detail) == ("fail", True)
+    assert (found.status, "check --repair" in found.detail) == ("fail", True)
 
 
 def test_rows_that_point_nowhere_are_found(filled: sqlite_utils.Database) -> None:
