@@ -35,6 +35,8 @@ __all__ = [
     "Problem",
     "Prompt",
     "Recent",
+    "Recovered",
+    "RecoveryReport",
     "Ref",
     "RefType",
     "Relation",
@@ -620,6 +622,41 @@ class RepairReport:
     backup: str
     verified: bool
     repaired: tuple[Repaired, ...]
+    health: HealthReport
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What was salvaged of a table, and what was not: ``lost`` is ``None`` where that cannot
+    be told, and ``estimated`` where it is not counted but judged by the pages that are lost.
+    ``cut`` of the salvaged rows lack the end of a text."""
+
+    table: str
+    salvaged: int
+    lost: int | None
+    estimated: bool
+    cut: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryReport:
+    """What :func:`~glin_datasette.storage.recover_db` salvaged of a damaged archive.
+
+    ``complete`` is true if nothing is known or to be feared to be lost. ``unreadable`` are
+    ranges of pages, first and last. ``placeholders`` are conversations of which only the
+    messages, or the name, were found. ``notes`` are sentences on what cannot be counted.
+    """
+
+    path: str
+    source: str
+    complete: bool
+    tables: tuple[Recovered, ...]
+    placeholders: int
+    pages: int
+    page_size: int
+    unreadable: tuple[tuple[int, int], ...]
+    notes: tuple[str, ...]
     health: HealthReport
     seconds: float
 

@@ -6,6 +6,7 @@ yet, and never an older one again: what people have on their disks does not chan
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 import sys
@@ -22,6 +23,8 @@ FOLDER = Path(__file__).parent / "fixtures" / "schemas"
 
 #: Behind this line of a fixture is what needs FTS5.
 _SEARCH = "-- search\n"
+#: Of the bytes of the only attachment.
+_SHA256 = hashlib.sha256(b"\x89PN\x00").hexdigest()
 _DAY = "2026-02-11T09:0"
 
 #: Rows of every table, by the version that made the table.
@@ -76,10 +79,10 @@ _ROWS: dict[int, dict[str, list[dict[str, Any]]]] = {
     },
     2: {
         "attachments": [
-            {"sha256": "cd" * 32, "media_type": "image/png", "size": 4, "data": b"\x89PN\x00"},
+            {"sha256": _SHA256, "media_type": "image/png", "size": 4, "data": b"\x89PN\x00"},
         ],
         "message_attachments": [
-            {"message_id": 1, "sha256": "cd" * 32, "name": "screen shot.png"},
+            {"message_id": 1, "sha256": _SHA256, "name": "screen shot.png"},
         ],
     },
     3: {},

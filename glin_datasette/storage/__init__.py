@@ -22,7 +22,8 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
   :func:`place_of`, :func:`get_message`
 - by the beginning of a name: :func:`titled`, :func:`tags_named`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
-  :func:`restore_db`, :func:`check`, :func:`check_file`, :func:`repair_db`
+  :func:`restore_db`, :func:`check`, :func:`check_file`, :func:`repair_db`,
+  :func:`recover_db`
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ from .query import (
     query_messages,
     stats,
 )
+from .recover import recover_db
 from .repair import repair_db
 from .schema import newest_version, pending, search_available, version
 from .transcript import (
@@ -128,6 +130,7 @@ __all__ = [
     "place_of",
     "query_conversations",
     "query_messages",
+    "recover_db",
     "repair_db",
     "restore_db",
     "search_available",

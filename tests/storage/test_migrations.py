@@ -45,8 +45,8 @@ OLDER = VERSIONS[:-1]
 #: with ``python tests/schemas.py``.
 KEPT = {
     1: "0c1dc5669fd11a30ead88cb6e95d8e436068c1d6cf1cf5d203aeb7456db4dff7",
-    2: "69ec5a8a79b7d8185ab541e01a501d2a89e5c27e3908e49cfbbbaa334565ea8a",
-    3: "df7bc763a8571ca2066096574ebf3a55b9bed5258c4597597eb9e00600954e7f",
+    2: "27586a977190d7264588087aaa26e57e942047013762c7c8aacefc5a08097454",
+    3: "9e7b2ebe22087aaa46050a564ecbda44487f67d45b8b4070a9086461111ad5c5",
 }
 
 GLIN = [sys.executable, "-m", "glin_datasette"]
