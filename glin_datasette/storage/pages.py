@@ -258,18 +258,20 @@ class Pages:
         return size if _u32(header, 0) in _WAL_MAGIC and size in _SIZES else None
 
     def _guessed_size(self, length: int) -> int:
-        """The size that the header tells, unless with another one far more of a sample of
-        pages look like pages."""
-        told = self._told_size()
-        best = (0.0, told or _SIZES[0])
-        for size in (told, *_SIZES) if told else _SIZES:
+        """The size that the header tells, if a sample of pages agrees with it.
+
+        What begins a page of the true size begins one of every fourth of its size only with
+        a smaller one, and as often with a larger one.
+        """
+        alike: dict[int, float] = {}
+        for size in sorted(_SIZES):
             self.size = self.usable = size
             self.count, self._frames = -(-length // size), {}
             sample = range(2, self.count + 1, max(1, self.count // 500))
-            alike = sum(self.kind(number) != 0 for number in sample) / max(1, len(sample))
-            if alike > best[0] * 1.5:
-                best = (alike, size)
-        return best[1]
+            alike[size] = sum(self.kind(n) != 0 for n in sample) / max(1, len(sample))
+        most = max(alike.values())
+        smallest = next(size for size in alike if alike[size] >= 0.65 * most)
+        return smallest if most else self._told_size() or _SIZES[0]
 
     def _read_wal(self) -> None:
         """Find the newest committed version of each page.

@@ -29,7 +29,7 @@ from ..models import Recovered, RecoveryReport
 from .archive import get_db
 from .backups.packing import unpacked
 from .backups.temporary import remove_abandoned, temporary_file
-from .connection import sqlite_errors, timed, transaction
+from .connection import connect, sqlite_errors, timed, transaction
 from .health import check_file
 from .pages import Pages, Row, Tree, Value
 from .parts import complete_parts
@@ -186,6 +186,8 @@ def recover_db(
                 os.link(temporary, target)
         facts["rows"] = sum(table.salvaged for table in salvage.tables.values())
     report = salvage.report(target, time.perf_counter() - started)
+    # The check only reads, and leaves an empty WAL that only a writer removes.
+    connect(target).close()
     if report.health.status == "fail":
         report = replace(report, complete=False)
     return report
