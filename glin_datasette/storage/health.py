@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -82,6 +83,8 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
         ("search", lambda: _search(db, deep)),
     ]
     checks.append(("foreign keys", lambda: _foreign_keys(db, deep)))
+    if deep:
+        checks.append(("attachments", lambda: _attachments(db)))
     checks.append(("imports", lambda: _imports(db)))
     if path is not None:
         checks += [
@@ -254,6 +257,21 @@ def _foreign_keys(db: sqlite_utils.Database, deep: bool) -> _Finding:
     if lost:
         return "fail", f"{lost} rows whose parents are missing; {_REPAIR}"
     return "ok", "every row points somewhere"
+
+
+def _attachments(db: sqlite_utils.Database) -> _Finding:
+    if "attachments" not in db.table_names():
+        return "ok", "none yet"
+    wrong = 0
+    for sha256, data in db.execute("select sha256, data from attachments"):
+        held = data if isinstance(data, bytes) else str(data).encode()
+        wrong += hashlib.sha256(held).hexdigest() != sha256
+    if wrong:
+        return "fail", (
+            f"{wrong} attachments are not what they were; "
+            "restore a backup with 'glin-datasette restore'"
+        )
+    return "ok", "every attachment has its digest"
 
 
 def _imports(db: sqlite_utils.Database) -> _Finding:
