@@ -38,8 +38,9 @@ _REPAIR = (
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
 
-def connect(path: Path, *, readonly: bool = False) -> sqlite_utils.Database:
-    """Open ``path`` with the archive's pragmas. Makes no file and no table.
+def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_utils.Database:
+    """Open ``path`` with the archive's pragmas. Makes no file and no table. With ``wal``
+    false one that may be written keeps the journal mode that it has, as a backup should.
 
     :raises NotFound: if there is no such file
     :raises NotAnArchive: if it is not an SQLite database
@@ -52,7 +53,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite_utils.Database:
             db.execute("PRAGMA foreign_keys = ON")
             # The archive may be the only copy: what was committed survives a power cut.
             db.execute("PRAGMA synchronous = FULL")
-            if not readonly:
+            if wal and not readonly:
                 _enable_wal(db)
         except BaseException:
             conn.close()
@@ -140,7 +141,8 @@ def sqlite_errors(path: Path | None) -> Iterator[None]:
 
 
 def _translate(ex: sqlite3.Error, where: str) -> GlinError:
-    text = str(ex)
+    # It may quote what is in the file.
+    text = " ".join(str(ex).split())
     low = text.lower()
     if "locked" in low or "busy" in low:
         return ArchiveBusy(f"{where}: another process is writing to it; try again later")
@@ -148,7 +150,7 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
         return ReadOnlyArchive(f"{where}: it can only be read; check its file mode and folder")
     if "not a database" in low:
         return NotAnArchive(f"{where}: not an SQLite database; choose another file with --db")
-    if "malformed" in low:
+    if "malformed" in low or "could not decode" in low:
         return DamagedArchive(f"{where}: the file is damaged ({text}); {_REPAIR}")
     if "disk is full" in low or "disk i/o" in low:
         return ArchiveError(f"{where}: {text}; free some space and run the command again")

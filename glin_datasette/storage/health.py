@@ -44,6 +44,12 @@ _LARGE_WAL = 512 * 1024 * 1024
 
 _COUNTED = ("conversations", "messages", "message_refs", "tags", "import_files")
 
+#: Where what people and tools said is.
+_TEXT = (
+    "conversations", "messages", "message_refs", "tags", "import_files", "deleted_conversations",
+    "message_attachments",
+)  # fmt: skip
+
 #: What to do about what can be made again.
 _REPAIR = "run 'glin-datasette check --repair'"
 
@@ -84,6 +90,7 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
     ]
     checks.append(("foreign keys", lambda: _foreign_keys(db, deep)))
     if deep:
+        checks.append(("text", lambda: _text(db)))
         checks.append(("attachments", lambda: _attachments(db)))
     checks.append(("imports", lambda: _imports(db)))
     if path is not None:
@@ -103,8 +110,9 @@ def _run(name: str, run: Callable[[], _Finding]) -> Check:
     started = time.perf_counter()
     try:
         status, detail = run()
-    except (sqlite3.Error, GlinError, OSError) as ex:
-        status, detail = "fail", f"could not be checked: {ex}"
+    except Exception as ex:
+        # Whatever a damaged file makes of the code that reads it is a finding.
+        status, detail = "fail", " ".join(f"could not be checked: {ex}".split())
     return Check(
         name=name,
         status=status,
@@ -231,8 +239,12 @@ def _compare_index(db: sqlite_utils.Database) -> bool:
         return search_agrees(db)
     if not os.access(path, os.W_OK):
         raise ReadOnlyArchive(str(path))
-    with contextlib.closing(connect(path)) as writable:
-        return search_agrees(writable)
+    with contextlib.closing(connect(path, wal=False)) as writable:
+        writable.conn.execute("BEGIN")
+        try:
+            return search_agrees(writable)
+        finally:
+            writable.conn.execute("ROLLBACK")
 
 
 #: From conversation to conversation along the index, without a look at each message.
@@ -257,6 +269,41 @@ def _foreign_keys(db: sqlite_utils.Database, deep: bool) -> _Finding:
     if lost:
         return "fail", f"{lost} rows whose parents are missing; {_REPAIR}"
     return "ok", "every row points somewhere"
+
+
+def _text(db: sqlite_utils.Database) -> _Finding:
+    """SQLite takes any bytes for text, and gives them to whoever asks, who then cannot read
+    them. Of zeros a page is full that was lost."""
+    wrong: list[str] = []
+    for table in _TEXT:
+        if table not in db.table_names():
+            continue
+        names = [c.name for c in db.table(table).columns if c.type == "TEXT"]
+        bytes_of = ", ".join(
+            f"case typeof({name}) when 'text' then cast({name} as blob) end"
+            for name in (f'"{name}"' for name in names)
+        )
+        for row in db.execute(f"select {bytes_of} from {table}"):
+            wrong += [
+                f"{table}.{name}"
+                for name, value in zip(names, row, strict=True)
+                if value is not None and not _is_text(value)
+            ]
+    if wrong:
+        where = ", ".join(sorted(set(wrong)))
+        return "fail", (
+            f"{len(wrong)} values hold bytes that are no text ({where}); restore a backup with "
+            "'glin-datasette restore', or cut them off with 'glin-datasette recover'"
+        )
+    return "ok", "all text can be read"
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in value
 
 
 def _attachments(db: sqlite_utils.Database) -> _Finding:

@@ -127,7 +127,8 @@ def _unmendable(path: Path, backup: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as ex:
-        raise DamagedArchive(f"{_beyond(path, str(ex))}. A copy is {backup}") from ex
+        told = " ".join(str(ex).split())
+        raise DamagedArchive(f"{_beyond(path, told)}. A copy is {backup}") from ex
 
 
 def _copy(db: sqlite_utils.Database, path: Path, progress: Progress | None) -> tuple[str, bool]:

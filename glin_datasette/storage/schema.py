@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlite_utils
+from sqlite_utils import Migrations
 
 from .. import paths
 from ..errors import DamagedArchive, NewerArchive, NotAnArchive
@@ -32,14 +33,25 @@ MADE_BY_STEP = {
 
 def pending(db: sqlite_utils.Database) -> list[str]:
     """The names of the schema steps that ``db`` still lacks, in order."""
-    return [step.name for step in steps().pending(db)]
+    done = _applied(db)
+    return [step.name for step in steps()._migrations if step.name not in done]
+
+
+def _applied(db: sqlite_utils.Database) -> set[str]:
+    """The names of the steps that ``db`` records. Not sqlite-utils' own reading of them, which
+    takes for granted that the table has its columns."""
+    with sqlite_errors(database_path(db)):
+        if Migrations.migrations_table not in db.table_names():
+            return set()
+        sql = f"select name from {Migrations.migrations_table} where migration_set = ?"
+        return {str(name) for (name,) in db.execute(sql, [steps().name])}
 
 
 def version(db: sqlite_utils.Database) -> int:
     """The schema version of ``db``: the number of its newest step, 0 before the first."""
     with sqlite_errors(database_path(db)):
         if "schema_version" not in db.view_names():
-            return max((int(step.name[:4]) for step in steps().applied(db)), default=0)
+            return max((int(name[:4]) for name in _applied(db) if name[:4].isdigit()), default=0)
         return int(db.execute("select version from schema_version").fetchone()[0])
 
 
@@ -117,7 +129,7 @@ def refuse_foreign(db: sqlite_utils.Database, path: Path | None) -> None:
     """Raise unless ``db`` is empty or an archive that this release understands, with the
     tables of the steps that it records."""
     with sqlite_errors(path):
-        applied = {step.name for step in steps().applied(db)}
+        applied = _applied(db)
         known = {step.name for step in steps()._migrations}
         if not applied:
             tables = [name for name in db.table_names() if not name.startswith(("sqlite_", "_"))]

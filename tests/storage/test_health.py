@@ -17,6 +17,7 @@ from glin_datasette.storage import (
     get_db,
     insert_conversation,
     insert_message,
+    verify_backup,
 )
 
 
@@ -47,6 +48,53 @@ def test_checking_changes_nothing(filled: sqlite_utils.Database) -> None:
     before = list(filled.conn.iterdump())
     check(filled, deep=True)
     assert list(filled.conn.iterdump()) == before
+
+
+def test_checking_a_backup_leaves_the_file_as_it_is(filled: sqlite_utils.Database) -> None:
+    made = Path(backup_db(filled).path)
+    before = made.read_bytes()
+    report = check_file(made, deep=True)
+    assert named(report, "search").detail == "the search index agrees with every message"
+    assert made.read_bytes() == before
+    assert verify_backup(made).verified
+    assert sorted(f.name for f in made.parent.iterdir()) == [made.name, f"{made.name}.json"]
+
+
+@pytest.mark.parametrize(
+    ("table", "sql"),
+    [
+        ("conversations.title", "update conversations set title = cast(x'41ff' as text)"),
+        ("messages.content", "update messages set content = cast(x'410042' as text)"),
+    ],
+)
+def test_text_that_is_none_is_found(table: str, sql: str, filled: sqlite_utils.Database) -> None:
+    filled.execute(sql)
+    assert named(check(filled, deep=True), "text").status == "fail"
+    assert table in named(check(filled, deep=True), "text").detail
+
+
+def test_an_attachment_that_is_another_is_found(filled: sqlite_utils.Database) -> None:
+    filled.execute("insert into attachments values ('00', 'image/png', 1, x'41')")
+    assert named(check(filled, deep=True), "attachments").status == "fail"
+
+
+def test_missing_parts_of_the_schema_are_found(filled: sqlite_utils.Database) -> None:
+    filled.execute("drop index idx_messages_ts")
+    found = named(check(filled, deep=True), "schema")
+    assert (found.status, "index idx_messages_ts" in found.detail) == ("warn", True)
+    filled.execute("drop table message_tags")
+    found = named(check(filled, deep=True), "schema")
+    assert (found.status, "table message_tags" in found.detail) == ("fail", True)
+
+
+def test_messages_without_their_conversation_are_found_quickly(
+    filled: sqlite_utils.Database,
+) -> None:
+    assert named(check(filled), "foreign keys").status == "ok"
+    filled.execute("pragma foreign_keys = off")
+    filled.execute("delete from conversations")
+    found = named(check(filled), "foreign keys")
+    assert (found.status, "check --repair" in found.detail) == ("fail", True)
 
 
 def test_no_backup_is_a_warning(filled: sqlite_utils.Database) -> None:

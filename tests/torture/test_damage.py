@@ -129,6 +129,7 @@ def test_damage_of_an_archive_is_found_or_harmless(part: int, sound: Sound, tmp_
         started = time.monotonic()
         report = check_file(path, deep=True)
         assert time.monotonic() - started < PATIENCE, seed
+        assert path.read_bytes() == data, (seed, "a check changes nothing")
         if report.status == "fail":
             seen["found"] += 1
         elif (held(path), answers(path)) == (sound.rows, sound.found):
