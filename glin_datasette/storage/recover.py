@@ -179,7 +179,11 @@ def recover_db(
             remove_abandoned(target.parent)
             with temporary_file(target.parent) as temporary:
                 salvage = _Salvage(pages, source, progress)
-                with contextlib.closing(get_db(temporary)) as db, sqlite_errors(target):
+                with (
+                    _called(temporary, target),
+                    contextlib.closing(get_db(temporary)) as db,
+                    sqlite_errors(temporary),
+                ):
                     salvage.run(db)
                 _sync(temporary)
                 # link() fails where the name was taken meanwhile.
@@ -212,6 +216,14 @@ def _errors(source: Path, target: Path) -> Iterator[None]:
             if which is target
             else f"{which}: cannot be read: {ex.strerror or ex}"
         ) from None
+
+
+@contextlib.contextmanager
+def _called(temporary: Path, target: Path) -> Iterator[None]:
+    try:
+        yield
+    except GlinError as ex:
+        raise type(ex)(str(ex).replace(str(temporary), str(target))) from None
 
 
 def _sync(path: Path) -> None:
@@ -337,10 +349,17 @@ class _Salvage:
         for page in self.pages.walk(1, self.schema):
             self._claim_page(page)
             for row in self.pages.rows(page, self.schema):
-                match row.values:
-                    case [str(kind), str(name), str(), int(root), *rest] if root:
-                        found[name] = (kind, root, str(rest[0]) if rest and rest[0] else "")
+                if told := _told_of(row):
+                    found[told[0]] = told[1:]
         self.bad |= self.schema.lost
+        if not self.schema.whole:
+            # What is left of it is on pages of its own.
+            for page in range(1, self.pages.count + 1):
+                if b"CREATE " in self.pages.get(page) and self.pages.kind(page) == 0x0D:
+                    for row in self.pages.rows(page, Tree()):
+                        told = _told_of(row)
+                        if told and self.pages.kind(told[2]):
+                            found.setdefault(told[0], told[1:])
         for name, table in self.tables.items():
             kind, root, sql = found.pop(name, ("", 0, ""))
             if kind == "table":
@@ -561,6 +580,16 @@ class _Salvage:
         self.done += 1
         if self.progress and self.done % 100 == 0:
             self.progress(min(self.done, self.pages.count), self.pages.count)
+
+
+def _told_of(row: Row) -> tuple[str, str, int, str] | None:
+    """Name, kind, root and SQL that a row of the schema tells; ``None`` if it is none."""
+    match row.values:
+        case ["table" | "index" as kind, str(name), str(), int(root), *rest] if root > 1:
+            sql = rest[0] if rest else None
+            if sql is None or (isinstance(sql, str) and sql.startswith("CREATE ")):
+                return name, str(kind), root, sql or ""
+    return None
 
 
 def _newest_tables() -> Iterator[tuple[str, _Table]]:

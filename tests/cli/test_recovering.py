@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,17 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> None:
     assert str(locked) in done.stderr
     # What can only be read can be recovered.
     assert run_unprivileged(*command).returncode == 0
+
+
+def test_no_space_for_the_new_archive_is_one_line(tmp_path: Path) -> None:
+    path = filled(tmp_path / "glin.db", messages=200)
+    code = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000,) * 2);"
+        "sys.argv[0] = 'glin-datasette'; runpy.run_module('glin_datasette', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "recover", path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "glin-recovered.db" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["glin.db"]

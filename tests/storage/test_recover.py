@@ -273,6 +273,22 @@ def test_a_destroyed_first_page_and_interior_pages(whole: Whole, tmp_path: Path)
     assert found == whole.rows
     assert not report.complete, "who knows what else there was"
     assert "schema is damaged" in report.notes[0]
+    # What is left of the schema tells the indexes, and they tell the rows.
+    assert {table.lost for table in report.tables} == {0}
+
+
+def test_a_schema_of_which_nothing_is_left(whole: Whole, tmp_path: Path) -> None:
+    data, destroyed = whole.data, {1}
+    for number in whole.pages:
+        if b"CREATE " in data[(number - 1) * SIZE : number * SIZE]:
+            destroyed.add(number)
+    for number in destroyed:
+        data = with_page(data, number, SIZE, zeroed)
+    report, found = recovered(tmp_path, data)
+    # Tags of conversations and of messages are told apart by what they are numbers of.
+    assert found == whole.rows
+    assert {table.lost for table in report.tables} == {None}
+    assert not report.complete
 
 
 def test_a_wrong_page_size_in_the_header(whole: Whole, tmp_path: Path) -> None:
