@@ -14,6 +14,7 @@ from ..queries.functions import register_functions
 from ..queries.text import match, rest
 from ..storage import search_available
 from ..storage.connection import database_path, sqlite_errors, timed
+from ..storage.schema import has_fts5
 
 __all__ = ["RANK_WINDOW", "Sort", "search"]
 
@@ -69,7 +70,7 @@ def search(
         facts["rows"], facts["total"] = len(hits), total
     ranked = _ranked(filters, sort, total, indexed)
     notices = [*(f"{told}, so it was searched for as text." for told in reading.refused)]
-    notices += _notices(filters, indexed, ranked)
+    notices += _notices(filters, indexed, ranked, has_fts5(db))
     return SearchResult(
         query=text, total=total, hits=hits, ranked=ranked, notice=" ".join(notices) or None
     )
@@ -86,12 +87,14 @@ def _ranked(filters: Filters, sort: Sort, total: int, indexed: bool) -> str:
     return "all" if total <= RANK_WINDOW else f"newest {RANK_WINDOW}"
 
 
-def _notices(filters: Filters, indexed: bool, ranked: str) -> list[str]:
+def _notices(filters: Filters, indexed: bool, ranked: str, fts5: bool) -> list[str]:
     if not indexed and filters.text:
-        return [
-            "This SQLite has no FTS5, so every message was read and the hits are not ranked; "
-            "install a Python whose sqlite3 has FTS5."
-        ]
+        why, help = (
+            ("The search index is missing or of an older release", "run 'glin-datasette migrate'")
+            if fts5
+            else ("This SQLite has no FTS5", "install a Python whose sqlite3 has FTS5")
+        )
+        return [f"{why}, so every message was read and the hits are not ranked; {help}."]
     if rest(filters.text):
         return ["Part of the query is not in the index, so the text itself was searched for it."]
     if ranked.startswith("newest"):

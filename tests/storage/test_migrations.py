@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 import schemas
 import sqlite_utils
+from click.testing import CliRunner, Result
 from unprivileged import run_unprivileged
 from without_fts5 import ConnectionWithoutFts5
 
 from glin_datasette import paths
+from glin_datasette.cli import main
 from glin_datasette.errors import ArchiveBusy, DamagedArchive, MigrationError
 from glin_datasette.search import search
 from glin_datasette.storage import (
@@ -381,6 +383,7 @@ def test_an_archive_that_can_only_be_read_is_read_or_says_so_in_one_line(
     finally:
         folder.chmod(0o700)
     assert done.stderr == ""
+    assert "has no FTS5" not in done.stdout
     statuses = []
     for command, (status, told, exception) in zip(commands, json.loads(done.stdout), strict=True):
         statuses.append(status)
@@ -474,3 +477,33 @@ def test_what_is_no_archive_is_one_line(command: str, tmp_path: Path) -> None:
             assert len(done.stderr.splitlines()) == 1
             assert str(path) in done.stderr
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", VERSIONS)
+def test_the_command_lists_then_applies(number: int, tmp_path: Path) -> None:
+    path = schemas.make(tmp_path / "glin.db", number)
+    before = path.read_bytes()
+    steps = list(schema.MADE_BY_STEP)[number:]
+
+    def migrate(*args: str) -> Result:
+        done = CliRunner().invoke(main, ["migrate", "--db", str(path), *args])
+        assert done.exit_code == 0, done.output
+        return done
+
+    for option in ("--list", "--dry-run"):
+        lines = migrate(option).stdout.splitlines()
+        assert lines[:-1] == [f"pending: {step}" for step in steps]
+        assert lines[-1].startswith(f"{path}: schema version {number}, ")
+        told = json.loads(migrate(option, "--json").stdout)
+        assert (told["version"], told["applied"], told["pending"]) == (number, [], steps)
+        assert path.read_bytes() == before
+    assert list_backups(path) == []
+    done = migrate()
+    assert done.stdout.splitlines() == [
+        *(f"applied: {step}" for step in steps),
+        f"{path}: schema version {newest_version()}, up to date",
+    ]
+    backups = list_backups(path)
+    assert [backup.path in done.stderr for backup in backups] == [True] * bool(steps)
+    told = json.loads(migrate("--json").stdout)
+    assert (told["version"], told["applied"], told["pending"]) == (newest_version(), [], [])
