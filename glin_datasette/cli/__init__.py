@@ -31,7 +31,7 @@ _COMMANDS = {
     "verify": ("backup:verify", "Read backups back, all of each."),
     "restore": ("backup:restore", "Put a backup in the place of the archive."),
     "check": ("check:check", "Check the archive's health."),
-    "recover": ("recover:recover", "Salvage what can be read of a damaged archive."),
+    "recover": ("recover:recover", "Salvage what can be read of a damaged archive into a new one."),
     "migrate": ("migrate:migrate", "Bring the archive's schema up to date."),
     "delete": ("delete:delete", "Delete conversations."),
 }

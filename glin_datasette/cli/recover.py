@@ -34,10 +34,10 @@ _RANGES = 10
 )  # fmt: skip
 @JSON
 def recover(file: Path, new: Path | None, as_json: bool) -> None:
-    """Salvage what can be read of a damaged archive or backup into a new one.
+    """Salvage what can be read of a damaged archive into a new one.
 
-    FILE, with the WAL beside it, is only read, page by page, even where its header or its
-    schema is destroyed. Let nothing write to it meanwhile.
+    FILE is an archive or a backup. It and the WAL beside it are only read, page by page,
+    even where the header or the schema is destroyed. Let nothing write to it meanwhile.
 
     With --json: path (of the new archive), source, complete, tables (table, salvaged, lost,
     estimated, cut), placeholders, pages, page_size, unreadable (ranges of pages), notes,
