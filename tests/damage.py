@@ -10,10 +10,18 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from glin_datasette.storage import get_db
 
 #: Multiplies how often something is tried.
 FACTOR = int(os.environ.get("GLIN_TORTURE") or 0)
+
+
+def torture(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that tries everything where there is time for it, and a part elsewhere."""
+    return pytest.mark.torture(test) if FACTOR else test
+
 
 _WORDS = ("build", "parser", "tide", "café", "getUserName", "数据库", "error", "lighthouse")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import schemas
 import sqlite_utils
-from damage import FACTOR, filled, noise, with_page, zeroed
+from damage import FACTOR, filled, noise, torture, with_page, zeroed
 from without_fts5 import ConnectionWithoutFts5
 
 from glin_datasette.errors import ArchiveError, NotAnArchive, NotFound
@@ -187,6 +187,7 @@ def test_a_sound_archive_is_copied(whole: Whole, tmp_path: Path) -> None:
             assert asked[0].total == asked[1].total
 
 
+@torture
 @pytest.mark.parametrize("make", [zeroed, noise])
 def test_every_page_in_turn_destroyed(
     make: Callable[[int], bytes], whole: Whole, tmp_path: Path
@@ -235,6 +236,7 @@ def test_the_placeholder_of_a_lost_conversation_keeps_what_an_index_tells(
     assert {t.table: t.lost for t in report.tables}["conversations"] == len(keys)
 
 
+@torture
 def test_several_pages_destroyed_at_once(whole: Whole, tmp_path: Path) -> None:
     numbers = random.Random(5)
     for _ in range(3 * (FACTOR or 1)):
