@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         NotAnArchive,
         NotFound,
         ReadOnlyArchive,
+        ReplicationError,
         UsageError,
     )
     from .export import export_lines, write_export
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         ImportReport,
         Message,
         Ref,
+        ReplicaStatus,
         RestoreReport,
         SearchResult,
         SecretFound,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
         Stats,
         TagCount,
     )
+    from .replication import restore_replica
     from .storage import (
         MigrationReport,
         attachment_data,
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         migrate_db,
         query_conversations,
         query_messages,
+        replica_status,
         restore_db,
         stats,
         tag_conversation,
@@ -103,6 +107,8 @@ __all__ = [
     "NotFound",
     "ReadOnlyArchive",
     "Ref",
+    "ReplicaStatus",
+    "ReplicationError",
     "RestoreReport",
     "SearchResult",
     "SecretFound",
@@ -129,7 +135,9 @@ __all__ = [
     "migrate_db",
     "query_conversations",
     "query_messages",
+    "replica_status",
     "restore_db",
+    "restore_replica",
     "scan_secrets",
     "stats",
     "tag_conversation",
@@ -141,7 +149,7 @@ __all__ = [
 ]
 
 #: The cheap ones first: a program that only catches errors loads no database library.
-_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials")
+_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials", "replication")
 
 
 def __getattr__(name: str) -> object:

@@ -29,6 +29,10 @@ _COMMANDS = {
     "export": ("export:export", "Write conversations as JSON Lines, for import elsewhere."),
     "backup": ("backup:backup", "Make a backup of the archive."),
     "restore": ("backup:restore", "Put a backup in the place of the archive."),
+    "replicate": (
+        "replicate:replicate",
+        "Replicate the archive to TARGET all the time, with Litestream.",
+    ),
     "check": ("check:check", "Check the archive's health."),
     "migrate": ("migrate:migrate", "Bring the archive's schema up to date."),
     "delete": ("delete:delete", "Delete conversations."),

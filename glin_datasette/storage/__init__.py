@@ -22,7 +22,8 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
   :func:`place_of`, :func:`get_message`
 - by the beginning of a name: :func:`titled`, :func:`tags_named`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
-  :func:`restore_db`, :func:`check`, :func:`check_file`
+  :func:`restore_db`, :func:`check`, :func:`check_file`, :func:`replica_status`,
+  :func:`judge_replica`
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ from .query import (
     query_messages,
     stats,
 )
+from .replica import judge_replica, replica_status
 from .schema import newest_version, pending, search_available, version
 from .transcript import (
     get_message,
@@ -107,6 +109,7 @@ __all__ = [
     "insert_conversation",
     "insert_message",
     "iter_messages",
+    "judge_replica",
     "link_message_ref",
     "list_backups",
     "list_tags",
@@ -123,6 +126,7 @@ __all__ = [
     "place_of",
     "query_conversations",
     "query_messages",
+    "replica_status",
     "restore_db",
     "search_available",
     "set_notes",

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import sqlite_utils
 
+from .. import paths
 from ..dates import utc_now
 from ..errors import GlinError, ReadOnlyArchive
 from ..models import Check, HealthReport, Status
 from .backup import backup_time, newest_backup
 from .connection import connect, database_path, timed
 from .parts import count_due
+from .replica import judge_replica, replica_status
 from .schema import has_fts5, has_search_triggers, newest_version, pending, refuse_foreign, version
 
 _SEVERITY: dict[Status, int] = {"ok": 0, "warn": 1, "fail": 2}
@@ -77,6 +79,8 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
             ("disk", lambda: _disk(path)),
             ("backup", lambda: _backup(path)),
         ]
+        if paths.replica_state(path).exists():
+            checks.append(("replication", lambda: _replication(path)))
     started = time.perf_counter()
     with timed("check") as facts:
         done = [_run(name, run) for name, run in checks]
@@ -109,6 +113,10 @@ def _report(
             counts = {name: db.table(name).count for name in _COUNTED if schema}
     now = datetime.now(UTC)
     newest = newest_backup(path) if path else None
+    replication = None
+    if path is not None:
+        with contextlib.suppress(GlinError):
+            replication = replica_status(path)
     return HealthReport(
         status=max((c.status for c in checks), key=_SEVERITY.__getitem__),
         path=str(path) if path else ":memory:",
@@ -122,6 +130,7 @@ def _report(
         ),
         checked_at=utc_now(),
         ms=round(ms, 2),
+        replication=replication,
     )
 
 
@@ -250,3 +259,8 @@ def _backup(path: Path) -> _Finding:
     if days >= _OLD_BACKUP_DAYS:
         return "warn", f"the newest backup is {days} days old; run 'glin-datasette backup'"
     return "ok", f"the newest backup is {newest.name}"
+
+
+def _replication(path: Path) -> _Finding:
+    status = replica_status(path)
+    return judge_replica(status) if status else ("ok", "the archive is not replicated")
