@@ -33,7 +33,7 @@ def check(deep: bool, secrets: bool, as_json: bool) -> None:
 
     With --json: status (ok, warn, fail), path, schema_version, sqlite_version, checks
     (name, status, detail, ms), counts, sizes (bytes), last_backup_age (seconds),
-    checked_at and ms.
+    checked_at, ms and replication (null, or as with 'replicate --status --json').
 
     With --secrets it is told where in messages, titles and notes something looks like a
     credential, and of what kind it is; it is never shown itself.

@@ -115,8 +115,10 @@ def _tell(found: ReplicaStatus) -> None:
     from ..storage import judge_replica
 
     status, sentence = judge_replica(found)
-    click.echo(f"{status}: {one_line(sentence)}")
-    click.echo("running" if found.running else "not running")
+    click.echo(f"{status:4}  {one_line(sentence)}")
+    click.echo(f"{found.target}: {'running' if found.running else 'not running'}")
+    if found.error:
+        click.echo(f"the last try failed: {one_line(found.error)}")
     if found.waiting_bytes:
         click.echo(f"{size(found.waiting_bytes)} taken from the archive and not yet confirmed")
 

@@ -34,7 +34,11 @@ _ADVICE = (
     ("InvalidAccessKeyId", "check AWS_ACCESS_KEY_ID"),
     ("SignatureDoesNotMatch", "check AWS_SECRET_ACCESS_KEY"),
     ("AccessDenied", "the key may not use that bucket"),
-    ("host key mismatch", "the server's key is not the known one"),
+    (
+        "host key mismatch",
+        "it is another server, or shows a kind of key that is not known; if you trust it, connect "
+        "once with 'ssh -o HostKeyAlgorithms=ecdsa-sha2-nistp256'",
+    ),
     ("unable to authenticate", "the server does not accept the key"),
     ("passphrase protected", "name a key without a passphrase with ?key=PATH"),
     ("no space left", "free some space there"),

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .. import paths
 from ..dates import utc_now
 from ..errors import ReplicationError
 from ..storage.replica import (
@@ -27,6 +26,7 @@ from ..storage.replica import (
     commits_told,
     load_replica_state,
     replica_locked,
+    replica_owner,
     save_replica_state,
 )
 from .litestream import (
@@ -42,7 +42,7 @@ from .target import Target, parse_target, prepare_folder
 log = logging.getLogger("glin_datasette.replication")
 
 #: Seconds between two questions how far the replica is.
-_BEAT = 5
+_BEAT = 2
 #: Seconds after which what was learned is written down, even if nothing has changed.
 _WRITE = 15
 #: Seconds that an answer to such a question may take; a large archive takes longer the
@@ -106,13 +106,17 @@ def replicate(
             exec=shlex.join(["sh", "-c", _WHILE_WE_LIVE, str(folder)]),
             socket={"enabled": True, "path": str(folder / "socket"), "permissions": 0o600},
         )
-        same = known is not None and known.target == where.url
-        if not same and held(program, config, archive, where):
+        # This tells at once of what cannot work, too.
+        newest = held(program, config, archive, where)
+        if known is not None and known.target == where.url:
+            state = known
+        elif newest:
             raise ReplicationError(
                 f"{where.url}: holds a replica already; bring it back with "
                 "'glin-datasette replicate --restore', or name another target"
             )
-        state = known if known is not None and same else ReplicaState(target=where.url)
+        else:
+            state = ReplicaState(target=where.url)
         with _Litestream(program, config, folder, archive, lock, tell) as litestream:
             _Replication(archive, where, litestream, state, tell).run(stop, once)
 
@@ -258,6 +262,8 @@ class _Litestream:
         status = self._process.poll()
         if status is None:
             return
+        # What it started to watch us has its end of the log, and ends with this.
+        self._release()
         self._reader.join(timeout=5)
         how = f"signal {-status}" if status < 0 else f"status {status}"
         why = f": {explain(self._last)}" if self._last else ""
@@ -286,15 +292,18 @@ class _Litestream:
 
     def end(self) -> None:
         """Let it send the rest and end; by force if it takes too long."""
-        if self._alive is not None:
-            os.close(self._alive)
-            self._alive = None
+        self._release()
         try:
             self._process.wait(LAST_SYNC + 10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join(timeout=5)
+
+    def _release(self) -> None:
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
 
     def _wait_for_socket(self) -> None:
         give_up = time.monotonic() + _START
@@ -358,17 +367,17 @@ def _folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _only_one(archive: Path) -> Iterator[int]:
-    """Wait for one that is just ending; two at a time would spoil the replica."""
+    """Two at a time would spoil the replica. A Litestream whose command was killed ends by
+    itself; that is waited for."""
     give_up = time.monotonic() + _HANDOVER
     while True:
         with replica_locked(archive) as lock:
             if lock is not None:
                 yield lock
                 return
-        # One that runs writes down how far it is, and does not end.
-        if time.monotonic() > give_up:
+        if (owner := replica_owner(archive)) or time.monotonic() > give_up:
             raise ReplicationError(
-                f"{archive}: is being replicated by another process; "
-                f"{paths.replica_lock(archive)} is locked"
+                f"{archive}: is being replicated already, by process {owner or 'unknown'}; "
+                "'glin-datasette replicate --status' tells how far it is"
             )
-        time.sleep(0.2)
+        time.sleep(0.1)

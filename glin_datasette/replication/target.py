@@ -175,12 +175,18 @@ def _host_key(host: str, port: int) -> str:
     command = shutil.which("ssh-keygen")
     if command is None:
         raise ReplicationError("ssh-keygen is not on PATH; install OpenSSH's client for SFTP")
-    done = subprocess.run(
-        [command, "-F", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    keys = [
-        line.split()[1:3] for line in done.stdout.splitlines() if not line.startswith(("#", "@"))
-    ]
+    keys: list[list[str]] = []
+    for file in (Path("~/.ssh/known_hosts").expanduser(), Path("/etc/ssh/ssh_known_hosts")):
+        done = subprocess.run(
+            [command, "-F", name, "-f", str(file)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Comments, and keys that were revoked or that sign others.
+        lines = (line for line in done.stdout.splitlines() if not line.startswith(("#", "@")))
+        keys += [line.split()[1:3] for line in lines]
     for kind in _HOST_KEYS:
         for key in keys:
             if len(key) == 2 and key[0].startswith(kind):

@@ -136,18 +136,17 @@ def replica_status(archive: str | os.PathLike[str]) -> ReplicaStatus | None:
 def judge_replica(status: ReplicaStatus) -> tuple[Status, str]:
     """Whether a replica is as it should be, and a sentence about it."""
     start = "" if status.running else "; start 'glin-datasette replicate'"
-    why = f" ({status.error})" if status.error else ""
+    # Not the error itself: it names the target, which is not for everybody who may see this.
+    why = "; 'glin-datasette replicate --status' says what fails" if status.error else ""
     if status.confirmed_at is None or status.lag_seconds is None:
-        return "warn", f"nothing was replicated to {status.target} yet{why}{start}"
+        return "warn", f"nothing was replicated yet{why}{start}"
     since = f"{status.confirmed_at[:16].replace('T', ' ')}Z"
     if status.lag_seconds > LONG_LAG:
-        return "warn", (
-            f"the replica at {status.target} may lack what was written since {since}{why}{start}"
-        )
+        return "warn", f"the replica may lack what was written since {since}{why}{start}"
     if status.behind:
-        return "ok", f"the replica at {status.target} had everything {status.lag_seconds:.0f} s ago"
+        return "ok", f"the replica had everything {status.lag_seconds:.0f} s ago{why}"
     stopped = "" if status.running else "; nothing replicates at the moment"
-    return "ok", f"the replica at {status.target} has everything{stopped}"
+    return "ok", f"the replica has everything{stopped}"
 
 
 def archive_mark(archive: Path) -> Mark:
@@ -200,9 +199,23 @@ def replica_locked(archive: Path) -> Iterator[int | None]:
         except BlockingIOError:
             yield None
         else:
+            os.truncate(handle, 0)
+            os.write(handle, str(os.getpid()).encode())
             yield handle
     finally:
         os.close(handle)
+
+
+def replica_owner(archive: Path) -> int | None:
+    """The process that replicates the archive, if it runs: not a Litestream that it left."""
+    try:
+        owner = int(paths.replica_lock(archive).read_text("ascii"))
+        os.kill(owner, 0)
+    except PermissionError:
+        return owner
+    except (OSError, ValueError):
+        return None
+    return owner
 
 
 def _is_locked(archive: Path) -> bool:
