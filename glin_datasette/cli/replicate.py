@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from ..models import ReplicaStatus
+from ..models import ReplicaStatus, RestoreReport
 from ..render import one_line
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
@@ -135,18 +135,31 @@ def _restore(
 
     archive = archive_path()
     place = to.expanduser() if to else archive
-    if place.exists() and not (yes or dry_run):
-        click.confirm(f"Put the replica in the place of {place}?", abort=True)
-    report = restore_replica(archive, target, to=to and place, timestamp=timestamp, dry_run=dry_run)
-    told = (
-        f"{report.restored_from}: {plural(report.conversations, 'conversation')}, "
-        f"{plural(report.messages, 'message')}, schema version {report.schema_version}"
+
+    def approve(found: RestoreReport) -> None:
+        if not yes:
+            click.confirm(f"{_told(found)}\nPut this in the place of {place}?", abort=True)
+
+    report = restore_replica(
+        archive,
+        target,
+        to=to and place,
+        timestamp=timestamp,
+        dry_run=dry_run,
+        approve=approve,
     )
     if as_json:
         echo_json(dataclasses.asdict(report))
     elif dry_run:
-        click.echo(f"{told}, verified; nothing was changed")
+        click.echo(f"{_told(report)}, verified; nothing was changed")
     else:
         if report.previous:
             click.echo(f"What was there before: {report.previous}")
-        click.echo(f"{place}: restored from {told}")
+        click.echo(f"{place}: restored from {_told(report)}")
+
+
+def _told(report: RestoreReport) -> str:
+    return (
+        f"{report.restored_from}: {plural(report.conversations, 'conversation')}, "
+        f"{plural(report.messages, 'message')}, schema version {report.schema_version}"
+    )

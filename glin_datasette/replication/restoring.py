@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..dates import resolve
@@ -23,13 +24,15 @@ def restore_replica(
     to: Path | None = None,
     timestamp: str | None = None,
     dry_run: bool = False,
+    approve: Callable[[RestoreReport], object] = lambda _: None,
 ) -> RestoreReport:
     """Put what a replica holds in the place of the archive, or into the file ``to``.
 
     Without a ``target`` it is the remembered one. ``timestamp`` is a moment, as the command
     line takes them: what the archive held then. It is brought back into a file of its own,
     verified, and put in place as :func:`~glin_datasette.storage.restore_db` does it with a
-    backup: what was there is kept. ``dry_run`` verifies and changes nothing. The target is
+    backup: what was there is kept. ``dry_run`` verifies and changes nothing. Before anything
+    is replaced, ``approve`` is called with what will be; it may raise. The target is
     remembered if the archive itself was restored.
 
     :raises ReplicationError: if there is no replica, or what it holds does not verify
@@ -49,12 +52,16 @@ def restore_replica(
         # On the disk where it is needed: there is not always room elsewhere.
         with tempfile.TemporaryDirectory(prefix=".glin-restore-", dir=folder) as name:
             restored = _fetch(program, archive, source, Path(name), timestamp)
-            report = _put(restored, place, source, dry_run=dry_run)
+            report = _verified(restored, place, source)
+            if not dry_run:
+                if place.exists():
+                    approve(report)
+                report = restore_db(place, restored)
     except OSError as ex:
         raise ReplicationError(f"{folder}: cannot restore there: {ex.strerror or ex}") from None
     if to is None and not dry_run and (known is None or known.target != source.url):
         save_replica_state(archive, ReplicaState(target=source.url))
-    return report
+    return dataclasses.replace(report, restored_from=source.url)
 
 
 def _fetch(
@@ -78,9 +85,9 @@ def _fetch(
     return restored
 
 
-def _put(restored: Path, place: Path, source: Target, *, dry_run: bool) -> RestoreReport:
+def _verified(restored: Path, place: Path, source: Target) -> RestoreReport:
     try:
-        restore_db(place, restored, dry_run=True)
+        report = restore_db(place, restored, dry_run=True)
     except NotFound:
         raise ReplicationError(f"{source.url}: Litestream restored nothing") from None
     except GlinError as ex:
@@ -89,8 +96,7 @@ def _put(restored: Path, place: Path, source: Target, *, dry_run: bool) -> Resto
             f"{source.url}: what it holds does not verify ({found}); "
             "try an earlier --timestamp, or a backup"
         ) from None
-    report = restore_db(place, restored, dry_run=dry_run)
-    return dataclasses.replace(report, path=str(place), restored_from=source.url)
+    return dataclasses.replace(report, restored_from=source.url)
 
 
 def _existing(folder: Path) -> Path:

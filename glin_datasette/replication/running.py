@@ -188,9 +188,9 @@ class _Replication:
     def _note(self, **found: Any) -> None:
         before = self._state
         self._state = dataclasses.replace(before, checked_at=utc_now(), **found)
-        fields = ("transaction", "error")
+        fields = ("mark", "transaction", "error")
         changed = any(getattr(before, name) != getattr(self._state, name) for name in fields)
-        if changed or before.mark is None or time.monotonic() - self._written >= _WRITE:
+        if changed or time.monotonic() - self._written >= _WRITE:
             self._save()
 
     def _save(self) -> None:
