@@ -24,7 +24,7 @@ def restore_replica(
     to: Path | None = None,
     timestamp: str | None = None,
     dry_run: bool = False,
-    approve: Callable[[RestoreReport], object] = lambda _: None,
+    approve: Callable[[RestoreReport], object] | None = None,
 ) -> RestoreReport:
     """Put what a replica holds in the place of the archive, or into the file ``to``.
 
@@ -54,7 +54,7 @@ def restore_replica(
             restored = _fetch(program, archive, source, Path(name), timestamp)
             report = _verified(restored, place, source)
             if not dry_run:
-                if place.exists():
+                if approve is not None and place.exists():
                     approve(report)
                 report = restore_db(place, restored)
     except OSError as ex:

@@ -74,7 +74,7 @@ def replicate(
     target: str | None,
     stop: threading.Event,
     *,
-    tell: Tell = lambda _: None,
+    tell: Tell | None = None,
     once: bool = False,
 ) -> None:
     """Replicate the archive until ``stop`` is set, or with ``once`` until the target has
@@ -86,6 +86,7 @@ def replicate(
     :raises UsageError: if there is no target, or it is none
     :raises ReplicationError: if it cannot be replicated there, or Litestream ends
     """
+    tell = tell or (lambda _: None)
     known = load_replica_state(archive)
     if target is None:
         if known is None:
