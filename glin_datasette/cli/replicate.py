@@ -85,7 +85,14 @@ def _replicate(target: str | None, once: bool) -> None:
 
     open_archive().close()
     stop = threading.Event()
-    before = [signal.signal(number, lambda *_: stop.set()) for number in _ENDS]
+
+    def end(*_: object) -> None:
+        # Who asks a second time does not want to wait for what is still to be sent.
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = [signal.signal(number, end) for number in _ENDS]
     try:
         replicate(
             archive_path(),

@@ -83,8 +83,9 @@ def replicate(
     Without a ``target`` it is the remembered one. It is remembered once it holds a replica.
     ``tell`` is called with what people should know of: that it works, that it does not.
 
-    :raises UsageError: if there is no target, or it is none
-    :raises ReplicationError: if it cannot be replicated there, or Litestream ends
+    :raises UsageError: if the target is none
+    :raises ReplicationError: if there is no target, or it cannot be replicated there, or
+        Litestream ends
     """
     tell = tell or (lambda _: None)
     known = load_replica_state(archive)
