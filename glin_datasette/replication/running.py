@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from .. import paths
 from ..dates import utc_now
 from ..errors import ReplicationError
 from ..storage.replica import (
@@ -96,6 +97,11 @@ def replicate(
                 "'glin-datasette replicate /media/disk/glin'"
             )
         target = known.target
+    if not paths.opens_in_datasette(archive.absolute()):
+        # Litestream puts the path into a URI as Datasette does.
+        raise ReplicationError(
+            f"{archive}: Litestream cannot open a path that holds #, ? or %; move the archive"
+        )
     program = find_litestream()
     where = parse_target(target)
     prepare_folder(where, archive)

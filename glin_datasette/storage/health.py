@@ -16,7 +16,7 @@ import sqlite_utils
 
 from .. import paths
 from ..dates import utc_now
-from ..errors import GlinError, ReadOnlyArchive
+from ..errors import GlinError, ReadOnlyArchive, ReplicationError
 from ..models import Check, HealthReport, Status
 from .backup import backup_time, newest_backup
 from .connection import connect, database_path, timed
@@ -262,5 +262,9 @@ def _backup(path: Path) -> _Finding:
 
 
 def _replication(path: Path) -> _Finding:
-    status = replica_status(path)
+    try:
+        status = replica_status(path)
+    except ReplicationError as ex:
+        # The archive is as good as it was: this is no reason not to serve it.
+        return "warn", str(ex)
     return judge_replica(status) if status else ("ok", "the archive is not replicated")
