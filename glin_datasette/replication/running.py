@@ -43,7 +43,7 @@ from .target import Target, parse_target, prepare_folder
 log = logging.getLogger("glin_datasette.replication")
 
 #: Seconds between two questions how far the replica is.
-_BEAT = 2
+_BEAT = 1
 #: Seconds after which what was learned is written down, even if nothing has changed.
 _WRITE = 15
 #: Seconds that an answer to such a question may take; a large archive takes longer the
