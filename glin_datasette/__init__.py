@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ArchiveBusy,
         ArchiveError,
         BackupError,
+        DamagedArchive,
         ExportFailed,
         FilterError,
         GlinError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     )
     from .replication import restore_replica
     from .storage import (
+        Keep,
         MigrationReport,
         attachment_data,
         backup_db,
@@ -92,6 +94,7 @@ __all__ = [
     "BackupReport",
     "Check",
     "Conversation",
+    "DamagedArchive",
     "ExportFailed",
     "FilterError",
     "Filters",
@@ -99,6 +102,7 @@ __all__ = [
     "HealthReport",
     "Hit",
     "ImportReport",
+    "Keep",
     "Message",
     "MigrationError",
     "MigrationReport",

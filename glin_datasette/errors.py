@@ -6,6 +6,7 @@
     ├── UsageError             the call itself is wrong (exit status 2)
     │   └── FilterError        a filter or query option has a value that it cannot have
     ├── ArchiveError           the archive cannot be used as it is
+    │   ├── DamagedArchive     what is in the file cannot be right
     │   ├── NotAnArchive       a file that is not SQLite, or somebody else's database
     │   ├── NewerArchive       written by a newer release than this one
     │   ├── ArchiveBusy        another process holds the write lock for too long
@@ -23,6 +24,7 @@ __all__ = [
     "ArchiveBusy",
     "ArchiveError",
     "BackupError",
+    "DamagedArchive",
     "ExportFailed",
     "FilterError",
     "GlinError",
@@ -53,6 +55,10 @@ class FilterError(UsageError):
 
 class ArchiveError(GlinError):
     """The archive cannot be opened, read or written as it is."""
+
+
+class DamagedArchive(ArchiveError):
+    """An archive or a backup of one holds what cannot be right, or lacks some of it."""
 
 
 class NotAnArchive(ArchiveError):

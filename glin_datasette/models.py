@@ -361,11 +361,14 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
-    """A backup file that was made or found. ``size`` is in bytes, times are UTC."""
+    """A backup file that was made or found. ``size`` is in bytes, of the file as it is;
+    times are UTC. ``sha256`` is ``None`` where nobody has read the file yet."""
 
     path: str
     created_at: str
     size: int
+    sha256: str | None
+    compressed: bool
     schema_version: int
     conversations: int
     messages: int

@@ -81,7 +81,7 @@ MAY_USE = {
     "resume": set(),
     "tool_input": set(),
     "language": set(),
-    "storage": {"sqlite_utils"},
+    "storage": {"sqlite_utils", "zstandard"},
     "search": {"sqlite_utils"},
     "render": {"markdown_it", "markupsafe", "pygments"},
     "credentials": {"sqlite_utils", "detect_secrets"},

@@ -117,6 +117,7 @@ def test_plain_pip_install_gets_the_stable_datasette(wheel: Path) -> None:
         "pygments",
         "sqlite-utils",
         "watchdog",
+        "zstandard",
     ]
     assert not [need for need in runtime if re.search(r"\d(a|b|rc|\.dev)\d", need)]
 

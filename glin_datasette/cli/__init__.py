@@ -28,6 +28,7 @@ _COMMANDS = {
     "serve": ("serve:serve", "Browse the archive in Datasette."),
     "export": ("export:export", "Write conversations as JSON Lines, for import elsewhere."),
     "backup": ("backup:backup", "Make a backup of the archive."),
+    "verify": ("backup:verify", "Read backups back."),
     "restore": ("backup:restore", "Put a backup in the place of the archive."),
     "replicate": (
         "replicate:replicate",

@@ -1,4 +1,4 @@
-"""``backup`` and ``restore``."""
+"""``backup``, ``verify`` and ``restore``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from .. import paths
+from ..errors import GlinError
 from ..models import BackupReport, RestoreReport
-from ..storage import backup_db, list_backups, restore_db
+from ..storage import Keep, backup_db, list_backups, restore_db, verify_backup
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
 from .file_path import FilePath
@@ -21,6 +22,7 @@ from .progress import progress_bar
     "backup",
     "glin-datasette backup",
     "glin-datasette backup --to /media/stick --keep 7",
+    "glin-datasette backup --compress --keep-daily 7 --keep-weekly 4 --keep-monthly 12",
     "glin-datasette backup --list",
 )
 @click.option(
@@ -31,32 +33,100 @@ from .progress import progress_bar
     "--keep", metavar="N", type=click.IntRange(1),
     help="Remove all but the N newest, once the new one is verified.",
 )  # fmt: skip
+@click.option(
+    "--keep-daily", metavar="D", type=click.IntRange(1),
+    help="Keep the newest of each of the last D days that have one; remove what nothing keeps.",
+)  # fmt: skip
+@click.option(
+    "--keep-weekly", metavar="W", type=click.IntRange(1), help="The same for W weeks.",
+)  # fmt: skip
+@click.option(
+    "--keep-monthly", metavar="M", type=click.IntRange(1), help="The same for M months.",
+)  # fmt: skip
+@click.option("--compress", is_flag=True, help="Compress it, with Zstandard.")
 @click.option("--list", "list_", is_flag=True, help="List the backups that there are.")
 @JSON
-def backup(folder: Path | None, keep: int | None, list_: bool, as_json: bool) -> None:
+def backup(
+    folder: Path | None,
+    keep: int | None,
+    keep_daily: int | None,
+    keep_weekly: int | None,
+    keep_monthly: int | None,
+    compress: bool,
+    list_: bool,
+    as_json: bool,
+) -> None:
     """Make a backup of the archive.
 
     It is verified before it counts. The archive may be in use meanwhile: the backup is of
-    one moment.
+    one moment. Beside it lies a manifest, with its SHA-256.
 
-    With --json: path, created_at, size (bytes), schema_version, conversations, messages,
-    verified, seconds and pruned (paths); with --list: backups, the newest first.
+    Days, weeks and months are those of UTC, as the names of backups are. Several --keep
+    options keep what any of them keeps. In a folder of your own, only backups of this
+    archive and machine are removed.
+
+    With --json: path, created_at, size (bytes), sha256, compressed, schema_version,
+    conversations, messages, verified, seconds and pruned (paths); with --list: backups,
+    the newest first.
     """
+    numbers = {"last": keep, "daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly}
+    wanted = {name: number for name, number in numbers.items() if number is not None}
     if list_:
+        if wanted or compress:
+            raise click.UsageError("--list makes no backup; leave --keep and --compress out")
         _list(list_backups(archive_path(), folder), as_json)
         return
     db = open_archive()
     with progress_bar("Backing up") as progress:
-        report = backup_db(db, folder, keep=keep, progress=progress)
+        report = backup_db(
+            db,
+            folder,
+            keep=Keep(**wanted) if wanted else None,
+            compress=compress,
+            progress=progress,
+        )
     if as_json:
         echo_json(dataclasses.asdict(report))
         return
     for old in report.pruned:
         click.echo(f"Removed {old}")
-    click.echo(
-        f"{report.path}: {size(report.size)}, {plural(report.conversations, 'conversation')}, "
-        f"{plural(report.messages, 'message')}, verified"
-    )
+    click.echo(f"{_summary(report)}, verified")
+
+
+@command(
+    "verify",
+    "glin-datasette verify glin-20260211T055333Z.db",
+    "glin-datasette verify /media/stick/*.db",
+    statuses="0 all of them are whole, 1 one is not or failed, 2 wrong usage.",
+)
+@click.argument("backups", metavar="FILE...", nargs=-1, required=True, type=FilePath())
+@JSON
+def verify(backups: tuple[Path, ...], as_json: bool) -> None:
+    """Read backups back, all of each.
+
+    FILE is a file, or the name of one that 'backup --list' shows. Its pages, links and
+    rows are read, and compared with its manifest where it has one.
+
+    With --json: backups, with what 'backup --json' tells of each that is whole, and path
+    and error of each that is not.
+    """
+    found: list[dict[str, object]] = []
+    for name in backups:
+        file = _named(name)
+        try:
+            report = verify_backup(file)
+        except GlinError as ex:
+            found.append({"path": str(file), "error": str(ex)})
+            if not as_json:
+                click.echo(f"Error: {ex}", err=True)
+            continue
+        found.append(dataclasses.asdict(report))
+        if not as_json:
+            click.echo(f"{_summary(report)}, whole")
+    if as_json:
+        echo_json({"backups": found})
+    if any("error" in each for each in found):
+        click.get_current_context().exit(1)
 
 
 @command(
@@ -73,14 +143,14 @@ def restore(backup: Path, dry_run: bool, force: bool, yes: bool, as_json: bool) 
     """Put a backup in the place of the archive.
 
     BACKUP is a file, or the name of one that 'backup --list' shows. It is verified first,
-    and what the archive holds now is backed up.
+    and what the archive holds now is backed up. One of an older release is brought to
+    the newest schema.
 
     With --json: path, restored_from, previous (the backup of what was there),
     schema_version, conversations, messages and seconds.
     """
     archive = archive_path()
-    beside = paths.backups_dir(archive) / backup
-    source = beside if not backup.exists() and beside.exists() else backup
+    source = _named(backup)
     report = restore_db(archive, source, dry_run=True)
     if not dry_run:
         if archive.exists() and not (yes or force):
@@ -108,6 +178,19 @@ def _list(backups: list[BackupReport], as_json: bool) -> None:
         )
     else:
         click.echo("No backups.")
+
+
+def _named(backup: Path) -> Path:
+    """A backup that was named by its path, or by its name beside the archive."""
+    beside = paths.backups_dir(archive_path()) / backup
+    return beside if not backup.exists() and beside.exists() else backup
+
+
+def _summary(report: BackupReport) -> str:
+    return (
+        f"{report.path}: {size(report.size)}, {plural(report.conversations, 'conversation')}, "
+        f"{plural(report.messages, 'message')}"
+    )
 
 
 def _told(report: RestoreReport) -> str:

@@ -79,7 +79,7 @@ class FileDownload(Response):
                 "content-disposition": f'attachment; filename="{file_name(path.name)}"',
                 "content-length": str(path.stat().st_size),
             },
-            content_type="application/vnd.sqlite3",
+            content_type="application/zstd" if path.suffix == ".zst" else "application/vnd.sqlite3",
         )
         self._path = path
 

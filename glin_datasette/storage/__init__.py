@@ -42,7 +42,10 @@ from .about import (
 from .annotating import change_tags, set_notes
 from .archive import MigrationReport, get_db, init_db, migrate_db
 from .attachments import attachment_data, attachment_type
-from .backup import backup_db, list_backups, restore_db, verify_backup
+from .backups.making import backup_db
+from .backups.restoring import restore_db
+from .backups.retention import Keep
+from .backups.verifying import list_backups, verify_backup
 from .health import check, check_file
 from .jump import tags_named, titled
 from .load import Loader, loading
@@ -83,6 +86,7 @@ from .write import (
 
 __all__ = [
     "Filters",
+    "Keep",
     "Loader",
     "MigrationReport",
     "about_commit",

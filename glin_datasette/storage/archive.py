@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlite_utils
 
 from ..errors import MigrationError
-from .backup import backup_db
+from .backups.making import backup_db
 from .connection import (
     connect,
     create_file,
@@ -74,14 +74,17 @@ def get_db(
 
 
 def init_db(
-    db: sqlite_utils.Database, *, on_backup: Callable[[Path], None] | None = None
+    db: sqlite_utils.Database,
+    *,
+    backup: bool = True,
+    on_backup: Callable[[Path], None] | None = None,
 ) -> sqlite_utils.Database:
     """Bring ``db`` to the newest schema, whether it is empty, older or up to date.
 
     Also makes the search index where FTS5 was missing before and is there now, and takes
     its triggers away where FTS5 is missing, so that writing still works; and completes what
-    the index needs to know of messages that something else wrote. ``on_backup``: see
-    :func:`migrate_db`.
+    the index needs to know of messages that something else wrote. ``backup`` and
+    ``on_backup``: see :func:`migrate_db`.
 
     :returns: ``db`` itself
     :raises NotAnArchive: if it holds somebody else's tables
@@ -89,19 +92,23 @@ def init_db(
     :raises MigrationError: if a step failed; everything was rolled back
     """
     if pending(db):
-        migrate_db(db, on_backup=on_backup)
+        migrate_db(db, backup=backup, on_backup=on_backup)
     fit_search_index(db)
     complete_parts(db)
     return db
 
 
 def migrate_db(
-    db: sqlite_utils.Database, *, on_backup: Callable[[Path], None] | None = None
+    db: sqlite_utils.Database,
+    *,
+    backup: bool = True,
+    on_backup: Callable[[Path], None] | None = None,
 ) -> MigrationReport:
     """Apply the pending steps, all or none, after a backup of what was there.
 
     Two processes at once: one migrates, the other waits and finds nothing to do.
-    ``on_backup`` is called with the backup's path before anything changes.
+    ``on_backup`` is called with the backup's path before anything changes; with ``backup``
+    false there is none.
 
     :raises NotAnArchive: if it holds somebody else's tables
     :raises NewerArchive: if a newer release wrote it
@@ -109,22 +116,22 @@ def migrate_db(
     """
     where = database_path(db)
     refuse_foreign(db, where)
-    backup: Path | None = None
+    made: Path | None = None
     with timed("migrate_db") as facts, transaction(db):
         todo = pending(db)
         # Under the write lock, so that nothing is written between the backup and the step.
-        if todo and where is not None and version(db) > 0:
-            backup = Path(backup_db(db).path)
+        if backup and todo and where is not None and version(db) > 0:
+            made = Path(backup_db(db).path)
             if on_backup:
-                on_backup(backup)
+                on_backup(made)
         try:
             steps().apply(db)
         except Exception as ex:
-            kept = f"; the backup made before is {backup}" if backup else ""
+            kept = f"; the backup made before is {made}" if made else ""
             raise MigrationError(
                 f"{where}: schema step failed and was rolled back: {ex}{kept}"
             ) from ex
         facts["applied"] = len(todo)
     return MigrationReport(
-        applied=tuple(todo), version=version(db), backup=str(backup) if backup else None
+        applied=tuple(todo), version=version(db), backup=str(made) if made else None
     )

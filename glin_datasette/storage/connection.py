@@ -15,7 +15,15 @@ from urllib.parse import quote
 import sqlite_utils
 
 from .. import paths
-from ..errors import ArchiveBusy, ArchiveError, GlinError, NotAnArchive, NotFound, ReadOnlyArchive
+from ..errors import (
+    ArchiveBusy,
+    ArchiveError,
+    DamagedArchive,
+    GlinError,
+    NotAnArchive,
+    NotFound,
+    ReadOnlyArchive,
+)
 
 log = logging.getLogger("glin_datasette.storage")
 
@@ -125,7 +133,7 @@ def sqlite_errors(path: Path | None) -> Iterator[None]:
         raise _translate(ex, where) from ex
     except UnicodeDecodeError as ex:
         # Of names in a damaged schema, which the module decodes by itself.
-        raise ArchiveError(f"{where}: the file is damaged ({ex}); {_REPAIR}") from ex
+        raise DamagedArchive(f"{where}: the file is damaged ({ex}); {_REPAIR}") from ex
 
 
 def _translate(ex: sqlite3.Error, where: str) -> GlinError:
@@ -138,7 +146,7 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
     if "not a database" in low:
         return NotAnArchive(f"{where}: not an SQLite database; choose another file with --db")
     if "malformed" in low:
-        return ArchiveError(f"{where}: the file is damaged ({text}); {_REPAIR}")
+        return DamagedArchive(f"{where}: the file is damaged ({text}); {_REPAIR}")
     if "disk is full" in low or "disk i/o" in low:
         return ArchiveError(f"{where}: {text}; free some space and run the command again")
     if "unable to open" in low:

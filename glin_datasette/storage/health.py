@@ -18,7 +18,7 @@ from .. import paths
 from ..dates import utc_now
 from ..errors import GlinError, ReadOnlyArchive, ReplicationError
 from ..models import Check, HealthReport, Status
-from .backup import backup_time, newest_backup
+from .backups.files import backup_time, newest_backup
 from .connection import connect, database_path, timed
 from .parts import count_due
 from .replica import judge_replica, replica_status

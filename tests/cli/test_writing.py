@@ -221,6 +221,29 @@ def test_backup_keeps_so_many(run: Run, archive: Path) -> None:
     assert "Removed " in run("backup", "--keep", 1).stdout
     assert len(json.loads(run("backup", "--list", "--json").stdout)["backups"]) == 1
     run("backup", "--keep", 0, status=2)
+    run("backup", "--keep-daily", 0, status=2)
+    run("backup", "--list", "--compress", status=2)
+    kept = run("backup", "--compress", "--keep-daily", 7, "--keep-weekly", 4, "--keep-monthly", 2)
+    assert "Removed " in kept.stdout
+    (only,) = json.loads(run("backup", "--list", "--json").stdout)["backups"]
+    assert only["compressed"]
+    assert only["path"].endswith(".db.zst")
+
+
+def test_verify_reads_each_back_and_tells_which_is_not_whole(run: Run, archive: Path) -> None:
+    whole, cut = (
+        Path(json.loads(run("backup", *options, "--json").stdout)["path"])
+        for options in ([], ["--compress"])
+    )
+    assert run("verify", whole.name, cut).stdout.count(", whole\n") == 2
+    cut.write_bytes(cut.read_bytes()[:-100])
+    told = run("verify", cut, whole, "none.db", status=1)
+    assert told.stdout.startswith(f"{whole}: ")
+    assert [line.split(": ")[1] for line in told.stderr.splitlines()] == [str(cut), "none.db"]
+    found = json.loads(run("verify", cut, whole, "--json", status=1).stdout)["backups"]
+    assert list(found[0]) == ["path", "error"]
+    assert found[1]["verified"] is True
+    run("verify", status=2)
 
 
 def test_check_fails_on_damage(run: Run, archive: Path) -> None:

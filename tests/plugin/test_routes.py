@@ -29,7 +29,8 @@ PAGES = ["/-/glin/health", "/-/glin/backups"]
 
 
 def backups_of(archive: Path) -> list[Path]:
-    return sorted(archive.parent.glob(f"{archive.stem}-backups/*"))
+    found = archive.parent.glob(f"{archive.stem}-backups/*")
+    return sorted(file for file in found if file.suffix != ".json")
 
 
 def damage(archive: Path) -> None:
@@ -340,6 +341,15 @@ async def test_a_backup_is_read_back_and_downloaded(serve, archive: Path) -> Non
         refused = await served.get(f"/-/glin/backups/download?name={path.name}", actor)
         assert refused.status_code == 403
     assert (await served.get("/-/glin/backups/verify.json", ROOT)).status_code == 405
+
+    packed = (await served.post(MAKE, ROOT, json={"compress": True})).json()["task"]["result"]
+    assert packed["compressed"] and packed["path"].endswith(".db.zst")
+    name = Path(packed["path"]).name
+    assert (await verify(name)).json()["task"]["result"]["sha256"] == packed["sha256"]
+    saved = await served.get(f"/-/glin/backups/download?name={name}", ROOT)
+    assert saved.headers["content-type"] == "application/zstd"
+    assert saved.content == Path(packed["path"]).read_bytes()
+    assert (await served.post(MAKE, ROOT, json={"compress": "much"})).status_code == 400
 
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)

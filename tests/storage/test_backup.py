@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import stat
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlite_utils
+import zstandard
 
-from glin_datasette.errors import BackupError, GlinError, NewerArchive, NotFound
+from glin_datasette.errors import (
+    BackupError,
+    DamagedArchive,
+    GlinError,
+    NewerArchive,
+    NotAnArchive,
+    NotFound,
+)
 from glin_datasette.models import Conversation, Message, Ref
 from glin_datasette.storage import (
-    backup,
+    Keep,
     backup_db,
     check,
     get_db,
@@ -26,6 +39,10 @@ from glin_datasette.storage import (
     restore_db,
     verify_backup,
 )
+from glin_datasette.storage.backups import making
+from glin_datasette.storage.backups.files import backup_files, backup_time
+from glin_datasette.storage.backups.manifest import manifest_path
+from glin_datasette.storage.backups.temporary import temporary_file
 
 
 @pytest.fixture
@@ -52,9 +69,84 @@ def test_a_backup_is_an_equal_archive(archive_path: Path, filled: sqlite_utils.D
     assert report.size == Path(report.path).stat().st_size
     assert dump(report.path) == dump(archive_path)
     folder = archive_path.parent / "glin-backups"
-    assert [str(f) for f in folder.iterdir()] == [report.path], "nothing else is left there"
-    if os.name != "nt":
-        assert stat.S_IMODE(Path(report.path).stat().st_mode) == 0o600
+    assert set(folder.iterdir()) == {Path(report.path), manifest_path(Path(report.path))}
+    for file in folder.iterdir():
+        assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_manifest_tells_what_is_in_a_backup(filled: sqlite_utils.Database) -> None:
+    report = backup_db(filled)
+    path = Path(report.path)
+    told = json.loads(manifest_path(path).read_text())
+    assert told["sha256"] == report.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (told["size"], told["schema_version"]) == (path.stat().st_size, 3)
+    assert told["created_at"] == report.created_at
+    assert told["release"] == version("glin-datasette")
+    with get_db(path, readonly=True) as db:
+        tables = [name for name in db.table_names() if not name.startswith("messages_fts")]
+        assert told["counts"] == {name: db.table(name).count for name in tables}
+
+
+def test_a_backup_is_held_against_its_manifest(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    path = Path(backup_db(filled).path)
+    manifest = manifest_path(path)
+    whole = manifest.read_text()
+    # As good an archive, but not this one.
+    with sqlite_utils.Database(path) as db:
+        db.execute("update messages set content = 'other text' where id = 1")
+        db.conn.commit()
+    with pytest.raises(DamagedArchive, match=f"{path.name}: damaged: .*SHA-256"):
+        verify_backup(path)
+    with pytest.raises(DamagedArchive, match=path.name):
+        restore_db(archive_path, path)
+    told = json.loads(whole)
+    told["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps({**told, "counts": {**told["counts"], "messages": 4}}))
+    with pytest.raises(DamagedArchive, match="does not hold the rows"):
+        verify_backup(path)
+    for text in ("", "[]", "{}", "null", '{"sha256": 1}', "\0", whole.replace('"size"', '"sise"')):
+        manifest.write_text(text)
+        with pytest.raises(BackupError, match=f"{manifest.name}: not the manifest"):
+            verify_backup(path)
+        # It is found, and opened.
+        assert [b.messages for b in list_backups(archive_path)] == [3]
+    manifest.unlink()
+    assert verify_backup(path).messages == 3
+
+
+def test_a_compressed_backup(archive_path: Path, filled: sqlite_utils.Database) -> None:
+    for n in range(200):
+        insert_message(filled, 1, Message(role="user", content=f"the same text {n} " * 50))
+    plain = backup_db(filled)
+    report = backup_db(filled, compress=True)
+    path = Path(report.path)
+    assert path.name.endswith("Z.db.zst")
+    assert report.compressed
+    assert report.size == path.stat().st_size < plain.size / 3
+    assert verify_backup(path).messages == 203
+    (listed, _) = list_backups(archive_path)
+    assert (listed.path, listed.messages, listed.compressed) == (str(path), 203, True)
+    before = dump(archive_path)
+    insert_conversation(filled, Conversation(source="t", source_id="later"))
+    restore_db(archive_path, path)
+    assert dump(archive_path) == before
+    assert not list(archive_path.parent.rglob("*.tmp*"))
+
+    manifest_path(path).unlink()
+    assert list_backups(archive_path)[1].messages == 203
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DamagedArchive, match=r"\.zst: damaged: .*use another"):
+        verify_backup(path)
+    path.write_bytes(data[:100] + bytes([data[100] ^ 255]) + data[101:])
+    with pytest.raises(DamagedArchive, match=r"\.zst: damaged: .*use another"):
+        verify_backup(path)
+    path.write_bytes(zstandard.ZstdCompressor().compress(b"no database" * 1000))
+    with pytest.raises(GlinError, match=rf"^{re.escape(str(path))}: not an SQLite database"):
+        restore_db(archive_path, path)
+    assert dump(archive_path) == before
 
 
 def test_names_never_collide_and_sort_by_time(
@@ -70,14 +162,78 @@ def test_only_old_backups_of_this_archive_are_pruned(
 ) -> None:
     folder = tmp_path / "elsewhere"
     first, second = backup_db(filled, folder).path, backup_db(filled, folder).path
-    others = [folder / "notes.txt", folder / "other-20200101T000000Z.db", folder / "glin-old.db"]
+    names = ["notes.txt", "other-20200101T000000Z.db", "glin-old.db", "glin-20200101T000000Z.db"]
+    others = [folder / name for name in names]
     for other in others:
         other.write_text("not ours")
+    with get_db(tmp_path / "another" / "glin.db") as db:
+        others.append(Path(backup_db(db, folder).path))
     report = backup_db(filled, folder, keep=2)
     assert report.pruned == (first,)
-    assert sorted(folder.iterdir()) == sorted([*others, Path(second), Path(report.path)])
+    backups = [others[-1], Path(second), Path(report.path)]
+    assert set(folder.iterdir()) == {*others, *backups, *map(manifest_path, backups)}
     with pytest.raises(BackupError, match="at least 1"):
         backup_db(filled, folder, keep=0)
+
+
+def test_backups_of_days_weeks_and_months_are_kept(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    folder = archive_path.parent / "glin-backups"
+    folder.mkdir()
+    newest = datetime.now(UTC)
+    times = [newest - timedelta(hours=9 * n) for n in range(1, 200)]
+    for when in times:
+        (folder / f"glin-{when:%Y%m%dT%H%M%S}Z.db").write_text("a backup")
+    report = backup_db(filled, keep=Keep(last=2, daily=3, weekly=4, monthly=2))
+    kept = [backup_time(f) for f in backup_files(archive_path, folder)]
+    assert len(kept) + len(report.pruned) == 200
+    # What each rule keeps, counted by hand: the last of each of so many days, weeks, months.
+    every = sorted([backup_time(Path(report.path)), *(t.replace(microsecond=0) for t in times)])
+    by_day = {t.date(): t for t in every}
+    by_week = {t.isocalendar()[:2]: t for t in every}
+    by_month = {(t.year, t.month): t for t in every}
+    wanted = {*every[-2:], *list(by_day.values())[-3:]}
+    wanted |= {*list(by_week.values())[-4:], *list(by_month.values())[-2:]}
+    assert sorted(kept) == sorted(wanted)
+    with pytest.raises(BackupError, match="keep at least 1"):
+        Keep()
+
+
+def test_the_new_one_stays_though_the_clock_went_back(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    old = Path(backup_db(filled).path)
+    future = old.with_name("glin-20990101T000000Z.db")
+    old.rename(future)
+    report = backup_db(filled, keep=1)
+    assert report.pruned == (str(future),)
+    assert [b.path for b in list_backups(archive_path)] == [report.path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+def test_what_a_killed_process_left_is_removed(filled: sqlite_utils.Database) -> None:
+    folder = Path(backup_db(filled).path).parent
+    killed = subprocess.run([sys.executable, "-c", KILLED, folder], capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    (left,) = folder.glob(".glin-*.tmp")
+    others = [folder / ".glin-elsewhere-1-1.tmp", folder / ".glin-notes.tmp"]
+    for other in others:
+        other.write_text("not of this machine, or not of ours")
+    with temporary_file(folder) as running:
+        backup_db(filled)
+        assert running.exists()
+    assert not left.exists()
+    assert all(other.exists() for other in others)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from glin_datasette.storage.backups.temporary import temporary_file
+with temporary_file(Path(sys.argv[1])):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_progress_is_told(filled: sqlite_utils.Database) -> None:
@@ -142,7 +298,7 @@ def test_a_full_disk_leaves_the_old_backups_and_nothing_new(
     assert done.returncode == 1
     assert done.stderr.startswith("told: ")
     assert len(done.stderr.splitlines()) == 1
-    assert [str(f) for f in Path(old).parent.iterdir()] == [old]
+    assert set(Path(old).parent.iterdir()) == {Path(old), manifest_path(Path(old))}
     assert verify_backup(old).verified
 
 
@@ -151,7 +307,7 @@ def test_a_damaged_archive_gets_no_backup(
 ) -> None:
     filled.execute("pragma foreign_keys = off")
     filled.execute("delete from conversations where id = 1")
-    with pytest.raises(BackupError, match=r"glin\.db: its copy does not verify.*check --deep"):
+    with pytest.raises(DamagedArchive, match=r"glin\.db: its copy does not verify.*check --deep"):
         backup_db(filled)
     assert list_backups(archive_path) == []
     assert list((archive_path.parent / "glin-backups").iterdir()) == []
@@ -174,15 +330,16 @@ def test_what_is_committed_before_a_restore_is_in_its_backup(
     archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = backup_db(filled).path
-    whole = backup._copy
+    whole = making._copy
     late = ["1", "2"]
 
-    def copy_then_write(*arguments: Any) -> None:
-        whole(*arguments)
+    def copy_then_write(*arguments: Any) -> Any:
+        rows = whole(*arguments)
         if late:
             insert_conversation(filled, Conversation(source="late", source_id=late.pop()))
+        return rows
 
-    monkeypatch.setattr(backup, "_copy", copy_then_write)
+    monkeypatch.setattr(making, "_copy", copy_then_write)
     previous = restore_db(archive_path, wanted).previous
     assert previous is not None
     assert verify_backup(previous).conversations == 5
@@ -190,6 +347,41 @@ def test_what_is_committed_before_a_restore_is_in_its_backup(
     with pytest.raises(BackupError, match="keeps writing"):
         restore_db(archive_path, wanted)
     assert filled.table("conversations").count > 3, "nothing was replaced"
+
+
+def test_what_is_no_damage_sets_nothing_aside(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    wanted = Path(backup_db(filled).path)
+    elsewhere = archive_path.parent / "kept.db"
+    wanted.rename(elsewhere)
+    # No backup of the present archive can be made now.
+    folder = archive_path.parent / "glin-backups"
+    manifest_path(wanted).unlink()
+    folder.rmdir()
+    folder.write_text("in the way")
+    with pytest.raises(BackupError, match="cannot write a backup"):
+        restore_db(archive_path, elsewhere)
+    assert not list(archive_path.parent.glob("*.replaced-*"))
+    assert filled.table("conversations").count == 3
+
+
+def test_an_archive_of_a_newer_release_is_set_aside(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    wanted = backup_db(filled).path
+    before = dump(archive_path)
+    filled.table("_sqlite_migrations").insert(
+        {"migration_set": "glin", "name": "0999_future", "applied_at": "2030"}
+    )
+    filled.conn.commit()
+    report = restore_db(archive_path, wanted)
+    assert report.previous is not None
+    assert ".replaced-" in report.previous
+    with sqlite_utils.Database(report.previous) as db:
+        assert db.table("conversations").count == 3
+        assert db.table("_sqlite_migrations").count == 4
+    assert dump(archive_path) == before
 
 
 def test_a_dry_run_changes_nothing(archive_path: Path, filled: sqlite_utils.Database) -> None:
@@ -231,6 +423,9 @@ def test_what_cannot_be_restored_is_refused_before_anything_changes(
     data = bytearray(good.read_bytes())
     data[4096 * 3 : 4096 * 4] = os.urandom(4096)
     flipped.write_bytes(data)
+    foreign = tmp_path / "foreign.db"
+    with sqlite_utils.Database(foreign) as db:
+        db.table("bills").insert({"id": 1})
     newer.write_bytes(good.read_bytes())
     with sqlite_utils.Database(newer) as db:
         db.table("_sqlite_migrations").insert(
@@ -243,6 +438,10 @@ def test_what_cannot_be_restored_is_refused_before_anything_changes(
             verify_backup(file)
         with pytest.raises(error, match=file.name):
             restore_db(archive_path, file)
+    with pytest.raises(NotAnArchive, match=r"foreign\.db.*bills"):
+        restore_db(foreign, good)
+    with sqlite_utils.Database(foreign) as db:
+        assert db.table("bills").count == 1
     with pytest.raises(BackupError, match="no archive"):
         restore_db(archive_path, empty)
     with pytest.raises(BackupError, match="itself"):

@@ -26,10 +26,11 @@ async def backups(asked: Asked) -> Response:
     if asked.request.method == "POST":
         await asked.require(BACKUP, "make backups")
         path = asked.path
+        compress = _yes_or_no((await asked.body()).get("compress") or [False])
 
         def make(progress: Progress) -> Any:
             with get_db(path, readonly=True) as db:
-                return asdict(backup_db(db, progress=progress))
+                return asdict(backup_db(db, compress=compress, progress=progress))
 
         return await _begun(asked, Task("backup"), make)
     found = await asyncio.to_thread(list_backups, asked.path)
@@ -61,6 +62,13 @@ async def download(asked: Asked) -> Response:
     await asked.require(BACKUP, "download backups")
     backup = await _named(asked, asked.argument("name"))
     return FileDownload(Path(backup.path))
+
+
+def _yes_or_no(values: list[Any]) -> bool:
+    """JSON says ``true``, the box of a form ``1``."""
+    if values not in ([True], [False], ["1"], ["0"]):
+        raise Refused(400, "compress is true or false")
+    return values in ([True], ["1"])
 
 
 async def _named(asked: Asked, name: str) -> BackupReport:

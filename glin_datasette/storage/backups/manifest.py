@@ -1,0 +1,94 @@
+"""What is known of a backup without opening it: a small JSON file beside it.
+
+``sha256sum`` gives the same digest. A backup without its manifest is as good, but only its
+own structure tells whether it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+
+from ...errors import BackupError
+from .temporary import temporary_file
+
+__all__ = ["Manifest", "digest", "manifest_path", "read_manifest", "write_manifest"]
+
+#: A manifest is some hundred bytes; what is larger is none.
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A backup, as it was when it was made."""
+
+    #: Of the file as it is, compressed or not.
+    sha256: str
+    size: int
+    #: UTC.
+    created_at: str
+    schema_version: int
+    #: Rows by table.
+    counts: dict[str, int]
+    compressed: bool = False
+    #: The release of this package that made it.
+    release: str = field(default_factory=lambda: version("glin-datasette"))
+    #: Where it came from.
+    archive: str
+    host: str = field(default_factory=platform.node)
+
+    def is_of(self, archive: Path) -> bool:
+        """Whether it tells of a backup of the archive at that path of this machine."""
+        return self.host == platform.node() and self.archive == str(archive.resolve())
+
+
+def manifest_path(backup: Path) -> Path:
+    """Where the manifest of a backup is."""
+    return backup.with_name(backup.name + ".json")
+
+
+def write_manifest(backup: Path, manifest: Manifest) -> None:
+    """Write the manifest of a backup, whole or not at all."""
+    with temporary_file(backup.parent) as temporary:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(asdict(manifest), file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(manifest_path(backup))
+
+
+def read_manifest(backup: Path) -> Manifest | None:
+    """The manifest of a backup, or ``None`` if there is none.
+
+    :raises BackupError: if there is one that cannot be read
+    """
+    path = manifest_path(backup)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too long")
+        said = json.loads(path.read_text("utf-8"))
+        known = {each.name for each in fields(Manifest)}
+        manifest = Manifest(**{name: value for name, value in said.items() if name in known})
+        if not isinstance(manifest.size, int) or not isinstance(manifest.counts, dict):
+            raise ValueError("a value that it cannot have")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError) as ex:
+        told = " ".join(str(ex).split())[:100]
+        raise BackupError(
+            f"{path}: not the manifest of a backup ({told}); without it the backup is "
+            "verified by its contents alone"
+        ) from None
+    return manifest
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
