@@ -27,6 +27,7 @@ _INTERNAL_TABLES = ("sqlite_", "_sqlite_", "messages_fts_")
 
 _API = {
     "glin_datasette.storage": "The storage",
+    "glin_datasette.replication": "Replication",
     "glin_datasette.search": "Searching",
     "glin_datasette.queries": "Canned queries",
     "glin_datasette.ingest": "Importing",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NotAnArchive,
         NotFound,
         ReadOnlyArchive,
+        ReplicationError,
         UsageError,
     )
     from .export import export_lines, write_export
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         ImportReport,
         Message,
         Ref,
+        ReplicaStatus,
         RestoreReport,
         SearchResult,
         SecretFound,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         Stats,
         TagCount,
     )
+    from .replication import restore_replica
     from .storage import (
         Keep,
         MigrationReport,
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
         migrate_db,
         query_conversations,
         query_messages,
+        replica_status,
         restore_db,
         stats,
         tag_conversation,
@@ -107,6 +111,8 @@ __all__ = [
     "NotFound",
     "ReadOnlyArchive",
     "Ref",
+    "ReplicaStatus",
+    "ReplicationError",
     "RestoreReport",
     "SearchResult",
     "SecretFound",
@@ -133,7 +139,9 @@ __all__ = [
     "migrate_db",
     "query_conversations",
     "query_messages",
+    "replica_status",
     "restore_db",
+    "restore_replica",
     "scan_secrets",
     "stats",
     "tag_conversation",
@@ -145,7 +153,7 @@ __all__ = [
 ]
 
 #: The cheap ones first: a program that only catches errors loads no database library.
-_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials")
+_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials", "replication")
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,8 @@
     │   └── MigrationError     a schema step failed; it was rolled back
     ├── NotFound               no such conversation, message, tag, query or backup
     ├── ExportFailed           an export that cannot be written where it was asked for
-    └── BackupError            a backup that cannot be made, verified or restored
+    ├── BackupError            a backup that cannot be made, verified or restored
+    └── ReplicationError       a replica that cannot be written, read or restored
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = [
     "NotAnArchive",
     "NotFound",
     "ReadOnlyArchive",
+    "ReplicationError",
     "UsageError",
 ]
 
@@ -89,3 +91,7 @@ class ExportFailed(GlinError):
 
 class BackupError(GlinError):
     """A backup cannot be made, verified or restored."""
+
+
+class ReplicationError(GlinError):
+    """A replica cannot be written, read or restored."""

@@ -42,6 +42,7 @@ __all__ = [
     "Relation",
     "RepairReport",
     "Repaired",
+    "ReplicaStatus",
     "RestoreReport",
     "Role",
     "SearchFacets",
@@ -580,6 +581,28 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaStatus:
+    """How far the replica of an archive is behind it, as this machine knows it.
+
+    ``confirmed_at`` is the last moment for which it is known that the replica had
+    everything; ``None`` if there was none yet. ``behind`` says that the archive's files have
+    changed since, ``lag_seconds`` for how long the replica may lack something: 0 if nothing
+    has changed. ``waiting_bytes`` were taken from the archive and not yet confirmed by the
+    target. ``transaction`` counts the replica's transactions.
+    """
+
+    target: str
+    running: bool
+    checked_at: str | None
+    confirmed_at: str | None
+    behind: bool
+    lag_seconds: float | None
+    waiting_bytes: int
+    transaction: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
     """The state of an archive. ``status`` is the worst of its checks."""
 
@@ -597,6 +620,8 @@ class HealthReport:
     last_import_age: float | None
     checked_at: str
     ms: float
+    #: ``None`` where the archive is not replicated.
+    replication: ReplicaStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

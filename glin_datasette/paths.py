@@ -14,6 +14,8 @@ __all__ = [
     "metadata_path",
     "migrations_dir",
     "opens_in_datasette",
+    "replica_lock",
+    "replica_state",
     "samples_dir",
 ]
 
@@ -37,6 +39,16 @@ def backups_dir(db_path: Path) -> Path:
     """The folder that holds the backups of the archive at ``db_path``: beside it, named
     after it, so that two archives in one folder never prune each other's backups."""
     return db_path.parent / f"{db_path.stem}-backups"
+
+
+def replica_state(db_path: Path) -> Path:
+    """The file that remembers where the archive at ``db_path`` is replicated to."""
+    return db_path.with_name(f"{db_path.name}-replica.json")
+
+
+def replica_lock(db_path: Path) -> Path:
+    """The file that is locked while the archive at ``db_path`` is being replicated."""
+    return db_path.with_name(f"{db_path.name}-replica.lock")
 
 
 def opens_in_datasette(path: Path) -> bool:

@@ -358,6 +358,17 @@ def test_the_ways_to_start_at_login_are_well_formed() -> None:
     assert agent["ProgramArguments"][1:] == ["import", "--watch"]
 
 
+def test_the_ways_to_replicate_at_login_are_well_formed() -> None:
+    text = read("docs/replication.md")
+    unit = configparser.ConfigParser(interpolation=None)
+    (ini,) = code_blocks(text, "ini")
+    unit.read_string(ini)
+    assert unit["Service"]["ExecStart"].endswith("glin-datasette replicate")
+    (xml,) = code_blocks(text, "xml")
+    agent = plistlib.loads(xml.encode())
+    assert agent["ProgramArguments"][1:] == ["replicate"]
+
+
 def test_the_session_end_hook_imports(environment: dict[str, str], tmp_path: Path) -> None:
     (hooks,) = code_blocks(read("docs/watching.md"), "json")
     (entry,) = json.loads(hooks)["hooks"]["SessionEnd"]

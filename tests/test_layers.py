@@ -34,6 +34,7 @@ BELOW_TOP = BELOW_SEARCH | {
     "credentials",
     "resume",
     "tool_input",
+    "replication",
 }
 
 #: What each part of the package may import of the others. `__init__` is the public API.
@@ -54,6 +55,7 @@ MAY_IMPORT = {
     "credentials": BELOW_SEARCH,
     "ingest": BELOW_SEARCH | {"importers", "credentials"},
     "export": BELOW_SEARCH | {"importers", "render"},
+    "replication": BASE | {"dates", "storage"},
     "__init__": BELOW_TOP,
     "__main__": {"cli"},
     "plugin": BELOW_TOP | {"__init__"},
@@ -85,6 +87,7 @@ MAY_USE = {
     "credentials": {"sqlite_utils", "detect_secrets"},
     "ingest": {"sqlite_utils", "watchdog"},
     "export": {"sqlite_utils"},
+    "replication": set(),
     "__init__": {"sqlite_utils"},
     "__main__": set(),
     "plugin": {"sqlite_utils", "datasette", "yaml", "markupsafe", "click", "prometheus_client"},

@@ -30,6 +30,10 @@ _COMMANDS = {
     "backup": ("backup:backup", "Make a backup of the archive."),
     "verify": ("backup:verify", "Read backups back, all of each."),
     "restore": ("backup:restore", "Put a backup in the place of the archive."),
+    "replicate": (
+        "replicate:replicate",
+        "Replicate the archive to TARGET all the time, with Litestream.",
+    ),
     "check": ("check:check", "Check the archive's health."),
     "recover": ("recover:recover", "Salvage what can be read of a damaged archive into a new one."),
     "migrate": ("migrate:migrate", "Bring the archive's schema up to date."),

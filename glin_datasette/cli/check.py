@@ -37,7 +37,8 @@ def check(deep: bool, repair: bool, secrets: bool, as_json: bool) -> None:
 
     With --json: status (ok, warn, fail), path, schema_version, sqlite_version, checks
     (name, status, detail, ms), counts, sizes (bytes), last_backup_age and
-    last_import_age (seconds), checked_at and ms.
+    last_import_age (seconds), checked_at, ms and replication (null, or as with 'replicate
+    --status --json').
 
     With --repair the search index and other indexes that disagree are rebuilt, rows whose
     parents are missing dropped, missing triggers, indexes and tables made again, what search

@@ -23,7 +23,7 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
 - by the beginning of a name: :func:`titled`, :func:`tags_named`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
   :func:`restore_db`, :func:`check`, :func:`check_file`, :func:`repair_db`,
-  :func:`recover_db`
+  :func:`recover_db`, :func:`replica_status`, :func:`judge_replica`
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ from .query import (
 )
 from .recover import recover_db
 from .repair import repair_db
+from .replica import judge_replica, replica_status
 from .schema import newest_version, pending, search_available, version
 from .transcript import (
     get_message,
@@ -114,6 +115,7 @@ __all__ = [
     "insert_conversation",
     "insert_message",
     "iter_messages",
+    "judge_replica",
     "link_message_ref",
     "list_backups",
     "list_tags",
@@ -132,6 +134,7 @@ __all__ = [
     "query_messages",
     "recover_db",
     "repair_db",
+    "replica_status",
     "restore_db",
     "search_available",
     "set_notes",

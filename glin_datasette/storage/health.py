@@ -15,13 +15,15 @@ from pathlib import Path
 
 import sqlite_utils
 
+from .. import paths
 from ..dates import utc_now
-from ..errors import GlinError, ReadOnlyArchive
+from ..errors import GlinError, ReadOnlyArchive, ReplicationError
 from ..models import Check, HealthReport, Status
 from .backups.files import backup_time, newest_backup
 from .backups.manifest import newest_intact
 from .connection import connect, database_path, timed
 from .parts import count_due
+from .replica import judge_replica, replica_status
 from .schema import (
     has_fts5,
     has_search_triggers,
@@ -99,6 +101,8 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
             ("disk", lambda: _disk(path)),
             ("backup", lambda: _backup(path)),
         ]
+        if paths.replica_state(path).exists():
+            checks.append(("replication", lambda: _replication(path)))
     started = time.perf_counter()
     with timed("check") as facts:
         done = [_run(name, run) for name, run in checks]
@@ -131,6 +135,10 @@ def _report(
             schema = version(db)
             counts = {name: db.table(name).count for name in _COUNTED if schema}
     newest = newest_intact(path) if path else None
+    replication = None
+    if path is not None:
+        with contextlib.suppress(GlinError):
+            replication = replica_status(path)
     return HealthReport(
         status=max((c.status for c in checks), key=_SEVERITY.__getitem__),
         path=str(path) if path else ":memory:",
@@ -143,6 +151,7 @@ def _report(
         last_import_age=_import_age(db) if counts else None,
         checked_at=utc_now(),
         ms=round(ms, 2),
+        replication=replication,
     )
 
 
@@ -364,3 +373,12 @@ def _backup(path: Path) -> _Finding:
     if days >= _OLD_BACKUP_DAYS:
         return "warn", f"the newest backup is {days} days old; run 'glin-datasette backup'"
     return "ok", f"the newest backup is {newest.name}"
+
+
+def _replication(path: Path) -> _Finding:
+    try:
+        status = replica_status(path)
+    except ReplicationError as ex:
+        # The archive is as good as it was: this is no reason not to serve it.
+        return "warn", str(ex)
+    return judge_replica(status) if status else ("ok", "the archive is not replicated")

@@ -63,8 +63,8 @@ BACKUP = {
 HEALTH = {
     "status": TEXT, "path": TEXT, "schema_version": (int,), "sqlite_version": TEXT,
     "checks": (list,), "counts": COUNTS, "sizes": COUNTS, "last_backup_age": MAYBE_NUMBER,
-    "last_import_age": MAYBE_NUMBER,
-    "checked_at": TEXT, "ms": NUMBER,
+    "last_import_age": MAYBE_NUMBER, "checked_at": TEXT, "ms": NUMBER,
+    "replication": (type(None),),
 }  # fmt: skip
 
 

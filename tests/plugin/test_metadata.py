@@ -91,6 +91,15 @@ async def test_the_internals_are_hidden(serve, archive: Path) -> None:
     assert shown == set(columns_of(archive)) - {"schema_version"}
 
 
+async def test_what_litestream_keeps_is_hidden(serve, archive: Path) -> None:
+    with get_db(archive) as db:
+        for name in ("_litestream_lock", "_litestream_seq"):
+            db.table(name).create({"id": int})
+    tables = (await serve(archive).get("/glin.json")).json()["tables"]
+    found = {table["name"]: table["hidden"] for table in tables}
+    assert found["_litestream_lock"] and found["_litestream_seq"]
+
+
 async def test_whoever_runs_datasette_has_the_last_word(serve, archive: Path) -> None:
     table = {"sort": "title", "facets": ["relation"], "title": "My talks"}
     served = serve(archive, metadata={"databases": {"glin": {"tables": {"conversations": table}}}})

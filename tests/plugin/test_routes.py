@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datasette import hookspecs
 
+from glin_datasette import paths
 from glin_datasette.models import BackupReport, HealthReport
 from glin_datasette.plugin.archives import attached
 from glin_datasette.plugin.tasks import Task
@@ -54,6 +56,20 @@ async def test_health_says_how_the_archive_is(serve, archive: Path) -> None:
     assert {check["name"] for check in body["checks"]} >= {"schema", "integrity", "search"}
     assert all(isinstance(check["ms"], float) for check in body["checks"])
     assert body["last_backup_age"] is None
+
+
+async def test_health_tells_the_lag_to_all_and_the_target_to_few(serve, archive: Path) -> None:
+    state = {"target": "/media/disk/replica", "confirmed_at": "2026-01-01T10:00:00.000Z"}
+    paths.replica_state(archive).write_text(json.dumps({**state, "error": "/media/disk is gone"}))
+    served = serve(archive)
+    everybody = await served.get(HEALTH)
+    found = {check["name"]: check for check in everybody.json()["checks"]}["replication"]
+    assert (found["status"], "since 2026-01-01 10:00Z" in found["detail"]) == ("warn", True)
+    assert found["ms"] < 100
+    assert everybody.json()["replication"] is None
+    assert "/media" not in everybody.text
+    root = (await served.get(HEALTH, ROOT)).json()["replication"]
+    assert (root["target"], root["behind"], root["running"]) == (state["target"], True, False)
 
 
 async def test_the_health_page_says_the_same(serve, archive: Path) -> None:

@@ -9,6 +9,7 @@ from datasette import Response
 
 from ...errors import GlinError
 from ...storage import check_file
+from ..compat import BACKUP
 from ..page import Asked, Payload
 from .folders import without_folders
 
@@ -23,5 +24,8 @@ async def health(asked: Asked) -> Response:
         payload = {"ok": False, "status": "fail", "error": str(ex)}
     else:
         payload = {"ok": report.status != "fail", **asdict(report)}
+        if not await asked.may(BACKUP):
+            # It names a server, a bucket or a folder.
+            payload["replication"] = None
     payload = await without_folders(asked, payload)
     return await asked.shown("health", payload, 200 if payload["ok"] else 503)
