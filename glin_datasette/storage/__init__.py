@@ -64,7 +64,7 @@ from .query import (
     query_messages,
     stats,
 )
-from .recover import recover_db
+from .recovery import recover_db
 from .repair import repair_db
 from .replica import judge_replica, replica_status
 from .schema import newest_version, pending, search_available, version

@@ -12,7 +12,7 @@ import pytest
 from damage import filled, with_page, zeroed
 from unprivileged import run_unprivileged
 
-from glin_datasette.storage.pages import Pages
+from glin_datasette.storage.recovery.pages import Pages
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ from glin_datasette.storage import (
     list_backups,
     migrate_db,
     newest_version,
+    restore_db,
     schema,
     verify_backup,
     version,
@@ -106,6 +107,27 @@ def test_a_released_schema_upgrades_with_everything(
         assert {c.status for c in report.checks if c.name not in ("backup", "file modes")} == {"ok"}
     backups = list_backups(path)
     assert [each.schema_version for each in backups] == [number] * (number < newest_version())
+
+
+@pytest.mark.parametrize("number", OLDER)
+def test_a_backup_of_an_older_schema_is_restored_as_the_newest(number: int, tmp_path: Path) -> None:
+    kept = schemas.make(tmp_path / "kept.db", number)
+    with sqlite_utils.Database(kept) as old:
+        before = schemas.rows(old)
+    bytes_before = kept.read_bytes()
+    archive = tmp_path / "archive" / "glin.db"
+    archive.parent.mkdir()
+    with get_db(archive) as db:
+        report = restore_db(archive, kept)
+        assert report.schema_version == newest_version()
+        # The connection that was open all the time sees the newest schema.
+        assert_all_is_there(before, db)
+        assert_found(db)
+    assert kept.read_bytes() == bytes_before
+    checks = {c.name: c.status for c in check_file(archive, deep=True).checks}
+    assert {checks[name] for name in checks if name != "backup"} == {"ok"}
+    names = {path.name for path in archive.parent.iterdir()}
+    assert names <= {"glin.db", "glin.db-wal", "glin.db-shm", "glin-backups"}
 
 
 def assert_all_is_there(

@@ -29,8 +29,8 @@ from glin_datasette.storage import (
     recover_db,
     restore_db,
 )
-from glin_datasette.storage.pages import Pages, Tree
-from glin_datasette.storage.recover import CUT
+from glin_datasette.storage.recovery.pages import Pages, Tree
+from glin_datasette.storage.recovery.salvage import CUT
 
 SIZE = 1024
 TABLES = (

@@ -61,7 +61,11 @@ class _Scrape:
         schema = gauge("schema_version", "The version of an archive's schema.")
         rows = gauge("rows", "Rows of an archive's tables.", "table")
         sizes = gauge("size_bytes", "Sizes that check --json tells.", "what")
-        ages = gauge("age_seconds", "Time since the newest backup or import.", "what")
+        ages = gauge(
+            "age_seconds",
+            "Time since the newest backup or import; for how long the replica may lack something.",
+            "what",
+        )
         for name, report in self._reports.items():
             status.add_metric([name], _LEVELS[report.status if report else "fail"])
             if report is None:
@@ -77,6 +81,7 @@ class _Scrape:
             for what, age in (
                 ("backup", report.last_backup_age),
                 ("import", report.last_import_age),
+                ("replica", report.replication.lag_seconds if report.replication else None),
             ):
                 if age is not None:
                     ages.add_metric([name, what], age)

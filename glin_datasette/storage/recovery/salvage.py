@@ -1,7 +1,6 @@
-"""Salvaging what can be read of a damaged archive into a new one.
+"""One recovery: what is found in a damaged file, and where it goes.
 
-The damaged file is never opened by SQLite, which gives up where it should go on: its pages
-are read by :mod:`.pages`. Three sources, the surest first:
+Three sources, the surest first:
 
 1. each table's own pages, from its root down;
 2. of tables that were not found whole, the indexes: some hold all of a row, others tell which
@@ -11,37 +10,23 @@ are read by :mod:`.pages`. Three sources, the surest first:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import re
-import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import sqlite_utils
 
-from ..dates import utc_now
-from ..errors import ArchiveError, GlinError, NotAnArchive, NotFound
-from ..models import Recovered, RecoveryReport
-from .archive import get_db
-from .backups.packing import unpacked
-from .backups.temporary import remove_abandoned, temporary_file
-from .connection import connect, sqlite_errors, timed, transaction
-from .health import check_file
+from ...dates import utc_now
+from ...errors import NotAnArchive
+from ...models import Recovered, RecoveryReport
+from ..connection import transaction
+from ..health import check_file
+from ..parts import complete_parts
+from ..schema import drop_search_triggers, has_fts5, make_search_index
 from .pages import Pages, Row, Tree, Value
-from .parts import complete_parts
-from .schema import (
-    build,
-    drop_search_triggers,
-    has_fts5,
-    make_search_index,
-    newest_version,
-)
+from .tables import ALIKE, FROM_INDEX, INDEXES, Table, columns_of, newest_roots, newest_tables
 
-__all__ = ["recover_db"]
+__all__ = ["Progress", "Salvage"]
 
 #: Called with pages done and pages in all.
 Progress = Callable[[int, int], None]
@@ -49,189 +34,8 @@ Progress = Callable[[int, int], None]
 #: Stands behind a text whose end is lost.
 CUT = "\n[The rest of this text was lost; see glin-datasette recover]"
 
-#: The index of each table that tells its rows, and the columns of the table that it holds.
-_INDEXES = {
-    "conversations": ("idx_conversations_source_source_id", ("source", "source_id")),
-    "messages": ("idx_messages_narrow", ("id",)),
-    "tags": ("idx_tags_name", ("name",)),
-    "message_refs": ("sqlite_autoindex_message_refs_1", ("message_id", "ref_type", "ref_value")),
-    "conversation_tags": ("sqlite_autoindex_conversation_tags_1", ("conversation_id", "tag_id")),
-    "message_tags": ("sqlite_autoindex_message_tags_1", ("message_id", "tag_id")),
-    "import_files": ("sqlite_autoindex_import_files_1", ("path",)),
-    "deleted_conversations": ("sqlite_autoindex_deleted_conversations_1", ("source", "source_id")),
-    "attachments": ("sqlite_autoindex_attachments_1", ("sha256",)),
-    "message_attachments": ("sqlite_autoindex_message_attachments_1", ("message_id", "sha256")),
-}
-#: Of these a row can be made from what the index holds.
-_FROM_INDEX = {
-    "conversations",
-    "tags",
-    "message_refs",
-    "conversation_tags",
-    "message_tags",
-    "deleted_conversations",
-    "message_attachments",
-}
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-#: What else is true of the rows of a table, where several have the same columns.
-_TRUE_OF: dict[str, Callable[[list[Value]], bool]] = {
-    "message_refs": lambda row: not _SHA256.fullmatch(str(row[1])),
-    "message_attachments": lambda row: bool(_SHA256.fullmatch(str(row[1]))),
-    "deleted_conversations": lambda row: bool(_TIME.match(str(row[2]))),
-    "attachments": lambda row: bool(_SHA256.fullmatch(str(row[0]))),
-}
-#: Two tables that nothing tells apart but what the numbers are numbers of.
-_ALIKE = {"conversation_tags", "message_tags"}
-
-
-@dataclass(slots=True)
-class _Table:
-    """A table of the new archive, and what is known of it in the damaged file."""
-
-    name: str
-    #: As they are in the damaged file.
-    columns: list[str]
-    types: dict[str, str]
-    required: set[str]
-    #: The column that is the rowid, which records leave out.
-    id: str | None
-    root: int = 0
-    tree: Tree = field(default_factory=Tree)
-    index: int = 0
-    salvaged: int = 0
-    cut: int = 0
-    #: Rows on its pages that cannot be rows of it.
-    refused: int = 0
-
-    @property
-    def whole(self) -> bool:
-        return bool(self.root) and self.tree.whole and not self.refused
-
-    def fits(self, row: Row, strict: bool) -> bool:
-        """Whether ``row`` may be one of this table; ``strict`` where nothing else says so."""
-        if not len(row.values) <= len(self.columns):
-            return False
-        if strict and row.whole and len(row.values) < min(len(self.columns), _least(self.name)):
-            return False
-        for name, value in zip(self.columns, row.values, strict=False):
-            if name == self.id:
-                if value is not None:
-                    return False
-            elif value is None:
-                if name in self.required:
-                    return False
-            elif strict and not isinstance(value, _CLASSES[self.types[name]]):
-                return False
-        told = _TRUE_OF.get(self.name)
-        if not strict or told is None:
-            return True
-        return len(row.values) >= 2 + (self.name == "deleted_conversations") and told(row.values)
-
-    def named(self, row: Row) -> dict[str, Value]:
-        """The row by the names of its columns."""
-        values = dict(zip(self.columns, row.values, strict=False))
-        if self.id:
-            values[self.id] = row.rowid
-        return values
-
-
-_CLASSES: dict[str, type | tuple[type, ...]] = {
-    "INTEGER": int,
-    "TEXT": str,
-    "BLOB": (bytes, str),
-}
-
-
-def _least(table: str) -> int:
-    """The fewest columns that a release gave a table."""
-    # SQLite does not write again the rows that are there when a column is added.
-    return 15 if table == "messages" else 100
-
-
-def recover_db(
-    damaged: str | os.PathLike[str],
-    to: str | os.PathLike[str] | None = None,
-    *,
-    progress: Progress | None = None,
-) -> RecoveryReport:
-    """Salvage what can be read of a damaged archive, or of a backup, into a new archive.
-
-    Reads the file and its WAL and never writes to them. By default the new one is
-    ``<name>-recovered.db`` beside it. Messages whose conversation is lost get a placeholder;
-    rows that say nothing without others that are lost are left out and counted.
-
-    :raises NotFound: if there is no such file
-    :raises NotAnArchive: if nothing of an archive is found in it; nothing is written
-    :raises ArchiveError: if it cannot be read, or the new one cannot be written or is there
-    """
-    source = Path(damaged).expanduser()
-    if not source.exists():
-        raise NotFound(f"{source}: no such file to recover")
-    target = Path(to).expanduser() if to is not None else _beside(source)
-    if target.exists():
-        raise ArchiveError(f"{target}: is there already; name another file with --to")
-    started = time.perf_counter()
-    with timed("recover_db") as facts, _errors(source, target):
-        with unpacked(source) as database, contextlib.closing(Pages(database)) as pages:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            remove_abandoned(target.parent)
-            with temporary_file(target.parent) as temporary:
-                salvage = _Salvage(pages, source, progress)
-                with (
-                    _called(temporary, target),
-                    contextlib.closing(get_db(temporary)) as db,
-                    sqlite_errors(temporary),
-                ):
-                    salvage.run(db)
-                _sync(temporary)
-                # link() fails where the name was taken meanwhile.
-                os.link(temporary, target)
-        facts["rows"] = sum(table.salvaged for table in salvage.tables.values())
-    report = salvage.report(target, time.perf_counter() - started)
-    # The check only reads, and leaves an empty WAL that only a writer removes.
-    connect(target).close()
-    if report.health.status == "fail":
-        report = replace(report, complete=False)
-    return report
-
-
-def _beside(source: Path) -> Path:
-    stem = source.name.partition(".")[0] or source.name
-    return source.with_name(f"{stem}-recovered.db")
-
-
-@contextlib.contextmanager
-def _errors(source: Path, target: Path) -> Iterator[None]:
-    try:
-        yield
-    except GlinError:
-        raise
-    except OSError as ex:
-        # Only opening the damaged file raises; what cannot be read in it is a bad page.
-        which = source if ex.filename and str(ex.filename) == str(source) else target
-        raise ArchiveError(
-            f"{which}: {ex.strerror or ex}; name a file with --to where there is space"
-            if which is target
-            else f"{which}: cannot be read: {ex.strerror or ex}"
-        ) from None
-
-
-@contextlib.contextmanager
-def _called(temporary: Path, target: Path) -> Iterator[None]:
-    try:
-        yield
-    except GlinError as ex:
-        raise type(ex)(str(ex).replace(str(temporary), str(target))) from None
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-class _Salvage:
+class Salvage:
     """One recovery: what was found, and where it goes."""
 
     def __init__(self, pages: Pages, source: Path, progress: Progress | None) -> None:
@@ -240,11 +44,11 @@ class _Salvage:
         #: Pages of which it is known what they are.
         self.claimed = bytearray(pages.count + 1)
         self.schema = Tree()
-        self.tables = dict(_newest_tables())
+        self.tables = dict(newest_tables())
         self.columns = {name: table.columns for name, table in self.tables.items()}
         #: Whose tags begin on which page of a new archive, where nothing else tells.
         self._by_page = {
-            root: name.removesuffix("_tags") for name, root in _newest_roots() if name in _ALIKE
+            root: name.removesuffix("_tags") for name, root in newest_roots() if name in ALIKE
         }
         self.placeholders = self.unclear = self.dangling = 0
         self.lost: dict[str, tuple[int | None, bool]] = {}
@@ -260,7 +64,7 @@ class _Salvage:
             drop_search_triggers(db)
             db.execute("create temp table alike (a, b, page)")
             db.execute("create temp table placeholders (id integer primary key)")
-            for name, (_, columns) in _INDEXES.items():
+            for name, (_, columns) in INDEXES.items():
                 db.execute(f"create temp table known_{name} ({', '.join(columns)}, row_id)")
             others = self._read_schema()
             roots = [name for name, table in self.tables.items() if table.root]
@@ -364,13 +168,13 @@ class _Salvage:
             kind, root, sql = found.pop(name, ("", 0, ""))
             if kind == "table":
                 table.root = root
-                table.columns = _columns(sql) or table.columns
-            index = _INDEXES[name][0]
+                table.columns = columns_of(sql) or table.columns
+            index = INDEXES[name][0]
             kind, root, sql = found.get(index, ("", 0, ""))
             table.index = root if kind == "index" else 0
         return [(kind, root) for kind, root, _ in found.values()]
 
-    def _read_table(self, db: sqlite_utils.Database, table: _Table) -> None:
+    def _read_table(self, db: sqlite_utils.Database, table: Table) -> None:
         if not table.root:
             return
         for page in self.pages.walk(table.root, table.tree):
@@ -395,7 +199,7 @@ class _Salvage:
         if page <= self.pages.count:
             self.claimed[page] = 1
 
-    def _read_loose(self, db: sqlite_utils.Database, damaged: list[_Table]) -> None:
+    def _read_loose(self, db: sqlite_utils.Database, damaged: list[Table]) -> None:
         """Read the pages that nothing leads to."""
         for page in range(1, self.pages.count + 1):
             if self.claimed[page]:
@@ -411,7 +215,7 @@ class _Salvage:
             elif not any(self.pages.get(page)):
                 self.bad.add(page)
 
-    def _read_leaf(self, db: sqlite_utils.Database, page: int, damaged: list[_Table]) -> None:
+    def _read_leaf(self, db: sqlite_utils.Database, page: int, damaged: list[Table]) -> None:
         rows = list(self.pages.rows(page, Tree()))
         if not rows:
             return
@@ -420,7 +224,7 @@ class _Salvage:
             for table in damaged
             if (found := [row for row in rows if table.fits(row, strict=True)])
         }
-        if set(fitting) == _ALIKE:
+        if set(fitting) == ALIKE:
             db.conn.executemany(
                 "insert into temp.alike values (?, ?, ?)",
                 [(*row.values, page) for row in fitting["message_tags"]],
@@ -449,11 +253,11 @@ class _Salvage:
                 continue
             db.execute(f"insert or ignore into {fewer}_tags select a, b {rows}", [page])
 
-    def _read_index(self, db: sqlite_utils.Database, table: _Table) -> None:
+    def _read_index(self, db: sqlite_utils.Database, table: Table) -> None:
         """What an index tells of rows: those that it holds all of are made from it."""
         if not table.index:
             return
-        _, columns = _INDEXES[table.name]
+        _, columns = INDEXES[table.name]
         tree = Tree()
         holes = ", ".join("?" * (len(columns) + 1))
         known = f"temp.known_{table.name}"
@@ -470,7 +274,7 @@ class _Salvage:
         self.bad |= tree.lost
         if not tree.whole:
             table.index = 0  # It does not tell all.
-        if table.name in _FROM_INDEX:
+        if table.name in FROM_INDEX:
             names, values = list(columns), list(columns)
             if table.id:
                 names.append(table.id)
@@ -489,7 +293,7 @@ class _Salvage:
                 f" select {', '.join(values)} from {known}"
             )
 
-    def _count_lost(self, db: sqlite_utils.Database, table: _Table) -> None:
+    def _count_lost(self, db: sqlite_utils.Database, table: Table) -> None:
         """How many rows of a table are lost, as far as that can be told."""
         if table.whole:
             self.lost[table.name] = (0, False)
@@ -498,7 +302,7 @@ class _Salvage:
             lost = None if not self.schema.whole else 0
             self.lost[table.name] = (lost, False)
             return
-        _, columns = _INDEXES[table.name]
+        _, columns = INDEXES[table.name]
         same = " and ".join(f"t.{column} is k.{column}" for column in columns)
         known = db.execute(
             f"select count(*) from temp.known_{table.name} k"
@@ -540,7 +344,7 @@ class _Salvage:
             rows = 'rowid in (select "rowid" from pragma_foreign_key_check(?))'
             self.dangling += db.execute(f"delete from {table} where {rows}", [table]).rowcount
 
-    def _insert(self, db: sqlite_utils.Database, table: _Table, rows: Iterable[Row]) -> int:
+    def _insert(self, db: sqlite_utils.Database, table: Table, rows: Iterable[Row]) -> int:
         """Write rows that are not there yet; how many of them could not be."""
         names = [name for name in self.columns[table.name] if name in table.columns]
         sql = (
@@ -554,7 +358,7 @@ class _Salvage:
         )
         return len(made) - (db.conn.total_changes - before)
 
-    def _values(self, table: _Table, row: Row) -> dict[str, Value] | None:
+    def _values(self, table: Table, row: Row) -> dict[str, Value] | None:
         values = table.named(row)
         if table.name == "attachments":
             data = values.get("data")
@@ -590,41 +394,6 @@ def _told_of(row: Row) -> tuple[str, str, int, str] | None:
             if sql is None or (isinstance(sql, str) and sql.startswith("CREATE ")):
                 return name, str(kind), root, sql or ""
     return None
-
-
-def _newest_tables() -> Iterator[tuple[str, _Table]]:
-    with contextlib.closing(build(newest_version())) as db:
-        for name in _INDEXES:
-            columns = db.table(name).columns
-            yield (
-                name,
-                _Table(
-                    name=name,
-                    columns=[column.name for column in columns],
-                    types={column.name: column.type for column in columns},
-                    required={column.name for column in columns if column.notnull},
-                    id=next((c.name for c in columns if c.is_pk and c.type == "INTEGER"), None)
-                    if "id" in {column.name for column in columns}
-                    else None,
-                ),
-            )
-
-
-def _newest_roots() -> list[tuple[str, int]]:
-    with contextlib.closing(build(newest_version())) as db:
-        return db.execute("select name, rootpage from sqlite_master").fetchall()
-
-
-def _columns(sql: str) -> list[str]:
-    """The columns that a ``CREATE TABLE`` names; none if it is damaged."""
-    try:
-        with contextlib.closing(sqlite3.connect(":memory:")) as conn:
-            conn.execute(sql)
-            (name,) = conn.execute("select name from sqlite_master").fetchone()
-            found = conn.execute("select name from pragma_table_info(?)", [name])
-            return [column for (column,) in found]
-    except (sqlite3.Error, TypeError, ValueError):
-        return []
 
 
 def _ranges(pages: set[int]) -> tuple[tuple[int, int], ...]:
