@@ -11,6 +11,7 @@ from .. import paths
 from ..errors import GlinError
 from ..models import BackupReport, RestoreReport
 from ..storage import Keep, backup_db, list_backups, restore_db, verify_backup
+from ..storage.backups.manifest import described_by
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
 from .file_path import FilePath
@@ -104,15 +105,16 @@ def backup(
 def verify(backups: tuple[Path, ...], as_json: bool) -> None:
     """Read backups back, all of each.
 
-    FILE is a file, or the name of one that 'backup --list' shows. Its pages, links and
-    rows are read, and compared with its manifest where it has one.
+    FILE is a file, or the name of one that 'backup --list' shows; a manifest stands for its
+    backup. Its pages, links and rows are read, and compared with its manifest where it has
+    one.
 
     With --json: backups, with what 'backup --json' tells of each that is whole, and path
     and error of each that is not.
     """
     found: list[dict[str, object]] = []
-    for name in backups:
-        file = _named(name)
+    # A pattern such as glin-backups/* also matches their manifests.
+    for file in dict.fromkeys(described_by(_named(name)) for name in backups):
         try:
             report = verify_backup(file)
         except GlinError as ex:

@@ -236,6 +236,10 @@ def test_verify_reads_each_back_and_tells_which_is_not_whole(run: Run, archive: 
         for options in ([], ["--compress"])
     )
     assert run("verify", whole.name, cut).stdout.count(", whole\n") == 2
+    # All that a shell makes of a pattern: each backup once, without its manifest.
+    everything = run("verify", *sorted(whole.parent.iterdir()))
+    assert everything.stdout.count(", whole\n") == 2
+    assert "name a backup" in run("verify", Path(__file__), status=1).stderr
     cut.write_bytes(cut.read_bytes()[:-100])
     told = run("verify", cut, whole, "none.db", status=1)
     assert told.stdout.startswith(f"{whole}: ")

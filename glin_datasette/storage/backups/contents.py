@@ -54,7 +54,8 @@ def _called(path: Path, name: Path) -> Iterator[None]:
         with sqlite_errors(path):
             yield
     except GlinError as ex:
-        raise type(ex)(str(ex).replace(str(path), str(name))) from None
+        told = str(ex).replace(str(path), str(name))
+        raise type(ex)(told.replace("choose another file with --db", "name a backup")) from None
 
 
 def count_rows(db: sqlite_utils.Database) -> dict[str, int]:

@@ -22,6 +22,7 @@ from .temporary import temporary_file
 
 __all__ = [
     "Manifest",
+    "described_by",
     "digest",
     "manifest_path",
     "newest_intact",
@@ -60,6 +61,12 @@ class Manifest:
 def manifest_path(backup: Path) -> Path:
     """Where the manifest of a backup is."""
     return backup.with_name(backup.name + ".json")
+
+
+def described_by(manifest: Path) -> Path:
+    """The backup whose manifest this is; the path itself if it is the manifest of none."""
+    backup = manifest.with_suffix("")
+    return backup if manifest_path(backup) == manifest and backup.is_file() else manifest
 
 
 def write_manifest(backup: Path, manifest: Manifest) -> None:
