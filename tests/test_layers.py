@@ -21,7 +21,7 @@ PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
 BELOW_RENDER = {"models", "errors", "dates", "tool_input", "resume"}
-BELOW_IMPORTERS = {"models", "errors", "dates", "tool_input", "generated_ids"}
+BELOW_IMPORTERS = {"models", "errors", "dates", "tool_input", "generated_ids", "sizes"}
 BELOW_SEARCH = BASE | {"dates", "generated_ids", "storage", "queries"}
 BELOW_TOP = BELOW_SEARCH | {
     "dates",
@@ -33,6 +33,7 @@ BELOW_TOP = BELOW_SEARCH | {
     "render",
     "credentials",
     "resume",
+    "sizes",
     "tool_input",
     "replication",
 }
@@ -49,6 +50,7 @@ MAY_IMPORT = {
     "generated_ids": set(),
     "resume": {"models"},
     "tool_input": set(),
+    "sizes": set(),
     "language": {"dates", "errors", "models"},
     "search": BELOW_SEARCH | {"language"},
     "render": BELOW_RENDER,
@@ -77,6 +79,7 @@ MAY_USE = {
     "importers": set(),
     "queries": set(),
     "dates": set(),
+    "sizes": set(),
     "generated_ids": set(),
     "resume": set(),
     "tool_input": set(),

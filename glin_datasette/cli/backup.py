@@ -10,12 +10,13 @@ import click
 from .. import paths
 from ..errors import GlinError
 from ..models import BackupReport, RestoreReport
+from ..sizes import human_size
 from ..storage import Keep, backup_db, list_backups, restore_db, verify_backup
 from ..storage.backups.manifest import described_by
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
 from .file_path import FilePath
-from .output import echo_json, plural, short_time, size, table
+from .output import echo_json, plural, short_time, table
 from .progress import progress_bar
 
 
@@ -175,7 +176,10 @@ def _list(backups: list[BackupReport], as_json: bool) -> None:
     elif backups:
         table(
             ("MESSAGES", "SIZE", "MADE", "FILE"),
-            [(f"{b.messages:,}", size(b.size), short_time(b.created_at), b.path) for b in backups],
+            [
+                (f"{b.messages:,}", human_size(b.size), short_time(b.created_at), b.path)
+                for b in backups
+            ],
             numeric=2,
         )
     else:
@@ -190,7 +194,8 @@ def _named(backup: Path) -> Path:
 
 def _summary(report: BackupReport) -> str:
     return (
-        f"{report.path}: {size(report.size)}, {plural(report.conversations, 'conversation')}, "
+        f"{report.path}: {human_size(report.size)}, "
+        f"{plural(report.conversations, 'conversation')}, "
         f"{plural(report.messages, 'message')}"
     )
 

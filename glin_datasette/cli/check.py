@@ -9,10 +9,11 @@ import click
 
 from ..models import HealthReport, RepairReport
 from ..render import one_line
+from ..sizes import human_size
 from ..storage import check_file, repair_db
 from .archive import archive_path, open_archive
 from .command import JSON, command
-from .output import echo_json, plural, size
+from .output import echo_json, plural
 from .progress import progress_bar
 from .secrets import tell_secrets
 
@@ -99,5 +100,5 @@ def _tell(report: HealthReport) -> None:
         status = click.style(f"{each.status:4}", fg=_COLOURS[each.status])
         click.echo(f"{status}  {each.name}: {one_line(each.detail)}")
     counts = [plural(count, name.rstrip("s")) for name, count in report.counts.items()]
-    bytes_ = size(report.sizes.get("database", 0))
+    bytes_ = human_size(report.sizes.get("database", 0))
     click.echo(f"{report.path}: {report.status}; {', '.join([bytes_, *counts])}")

@@ -14,10 +14,11 @@ from .. import paths
 from ..errors import UsageError
 from ..models import ImportReport
 from ..render import one_line
+from ..sizes import human_size
 from .archive import archive_path, open_archive
 from .command import JSON, command
 from .file_path import FilePath
-from .output import echo_json, plural, size, table
+from .output import echo_json, plural, table
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _list(as_json: bool) -> None:
         elif not place.exists:
             found = "not there"
         else:
-            found = f"{plural(place.files, 'file')}, {size(place.bytes)}"
+            found = f"{plural(place.files, 'file')}, {human_size(place.bytes)}"
         rows.append((place.format, place.title, found, place.path))
     table(["format", "tool", "found", "place"], rows)
 

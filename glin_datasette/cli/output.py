@@ -14,7 +14,7 @@ import click
 
 from ..render import one_line
 
-__all__ = ["cut", "echo_json", "echo_pieces", "plural", "short_time", "size", "table"]
+__all__ = ["cut", "echo_json", "echo_pieces", "plural", "short_time", "table"]
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
@@ -53,16 +53,6 @@ def short_time(ts: str | None) -> str:
     """A time of the archive for people, to the minute: ``2026-02-11 05:53Z``."""
     found = _TIME.match(ts or "")
     return f"{found[1]} {found[2]}Z" if found else one_line(ts or "")
-
-
-def size(count: int) -> str:
-    """Bytes for people: ``12.3 MB``."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            break
-        amount /= 1000
-    return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -12,10 +12,11 @@ import click
 from ..errors import UsageError
 from ..models import ReplicaStatus, RestoreReport
 from ..render import one_line
+from ..sizes import human_size
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
 from .file_path import FilePath
-from .output import echo_json, plural, size
+from .output import echo_json, plural
 
 #: Ctrl-C, whoever started it as a service, and the terminal that is closed.
 _ENDS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -127,7 +128,9 @@ def _tell(found: ReplicaStatus) -> None:
     if found.error:
         click.echo(f"the last try failed: {one_line(found.error)}")
     if found.waiting_bytes:
-        click.echo(f"{size(found.waiting_bytes)} taken from the archive and not yet confirmed")
+        click.echo(
+            f"{human_size(found.waiting_bytes)} taken from the archive and not yet confirmed"
+        )
 
 
 def _restore(

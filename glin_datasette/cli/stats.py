@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import click
 
 from .. import storage
+from ..sizes import human_size
 from .archive import archive_path, open_archive
 from .command import JSON, command
-from .output import echo_json, plural, short_time, size, table
+from .output import echo_json, plural, short_time, table
 
 _MONTHS = 12
 
@@ -30,7 +31,7 @@ def stats(as_json: bool) -> None:
     if as_json:
         echo_json({"path": str(path), "size": bytes_, **dataclasses.asdict(found)})
         return
-    click.echo(f"{path}: {size(bytes_)}")
+    click.echo(f"{path}: {human_size(bytes_)}")
     click.echo(
         f"{plural(found.conversations, 'conversation')}, {plural(found.messages, 'message')}, "
         f"{plural(found.refs, 'reference')}, {plural(found.tags, 'tag')}"

@@ -30,6 +30,7 @@ from ..models import (
     Role,
     TitleFrom,
 )
+from ..sizes import human_size
 from ..tool_input import render_tool_input
 from .base import Item, Said
 from .refs import (
@@ -46,7 +47,7 @@ from .refs import (
     urls,
 )
 from .repository import repository_of
-from .text import clean, human_size, one_line, string
+from .text import clean, one_line, string
 
 __all__ = ["Session", "attachment_note", "base64_size"]
 

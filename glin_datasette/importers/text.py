@@ -12,7 +12,6 @@ __all__ = [
     "count",
     "digest",
     "epoch_time",
-    "human_size",
     "identifier",
     "normalise_time",
     "one_line",
@@ -77,15 +76,3 @@ def one_line(text: str, limit: int = 100) -> str | None:
         # A language without spaces, or one long path: cut where it is.
         return (head if len(head) > limit // 2 else words[:limit]).rstrip() + "…"
     return None
-
-
-def human_size(count: int) -> str:
-    """Bytes for people: ``12.3 KB``."""
-    if count < 1000:
-        return f"{count} B"
-    size = count / 1000
-    for unit in ("KB", "MB"):
-        if size < 999.95:
-            return f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from datasette.utils import format_bytes
 from markupsafe import Markup, escape
 
 from ..render import one_line, shorten, visible
 from ..search import MARK_END, MARK_START
+from ..sizes import human_size
 
 _PATH_END = re.compile(r"[^/\\]+(?=[/\\]*$)")
 
@@ -121,7 +121,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "outward": outward,
     "short": short,
     "shorten": shorten,
-    "size": format_bytes,
+    "size": human_size,
     "snippet": snippet,
     "time": time,
     "titled": title,

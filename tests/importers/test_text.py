@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from glin_datasette.importers.text import (
     clean,
-    human_size,
     identifier,
     normalise_time,
     one_line,
     string,
 )
+from glin_datasette.sizes import human_size
 from glin_datasette.tool_input import parse_tool_input, render_tool_input
 
 #: Any text, lone surrogates and control characters included.

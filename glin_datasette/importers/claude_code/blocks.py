@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...models import Attachment, Kind, Role
+from ...sizes import human_size
 from ...tool_input import render_tool_input
 from ..session import base64_size
-from ..text import clean, human_size, identifier, string
+from ..text import clean, identifier, string
 from .kinds import QUIET_SYSTEM
 from .wrappers import read_user_text
 
