@@ -35,6 +35,7 @@ BELOW_TOP = BELOW_SEARCH | {
     "resume",
     "tool_input",
     "replication",
+    "access",
 }
 
 #: What each part of the package may import of the others. `__init__` is the public API.
@@ -42,6 +43,7 @@ MAY_IMPORT = {
     "models": set(),
     "errors": set(),
     "paths": set(),
+    "access": BASE | {"dates"},
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors", "dates"},
     "storage": BASE | {"dates", "generated_ids", "queries"},
@@ -74,6 +76,7 @@ MAY_USE = {
     "models": set(),
     "errors": set(),
     "paths": {"platformdirs"},
+    "access": set(),
     "importers": set(),
     "queries": set(),
     "dates": set(),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+import tempfile
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from .. import paths
+from ..access.hosts import Hosts
 from ..errors import ArchiveError, GlinError
 from ..storage import check_file
 from .archive import archive_path, open_archive
@@ -34,7 +40,7 @@ _PATIENCE = 60
 @command(
     "serve",
     "glin-datasette serve --open",
-    "glin-datasette serve --port 8002",
+    "glin-datasette serve --port 8002 --allow-host archive.example.org",
     statuses="0 stopped with Ctrl-C, 1 failed, 2 wrong usage.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -42,13 +48,22 @@ _PATIENCE = 60
     "--port", type=click.IntRange(0, 65535), default=8001, show_default=True,
     help="0 takes a free one.",
 )  # fmt: skip
+@click.option(
+    "--allow-host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Also answer to NAME, or to '*.NAME'; '*' is any name. By default only to localhost, "
+    "IP addresses and --host.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open the browser, signed in as root.")
-def serve(host: str, port: int, open_browser: bool) -> None:
+def serve(host: str, port: int, names: tuple[str, ...], open_browser: bool) -> None:
     """Browse the archive in Datasette.
 
     It is for this machine only, unless --host says otherwise: whoever can reach the
     address can read the archive. Ctrl-C stops it.
     """
+    hosts = Hosts.of(names)
     path = archive_path()
     if not paths.opens_in_datasette(path.absolute()):
         raise ArchiveError(
@@ -67,7 +82,6 @@ def serve(host: str, port: int, open_browser: bool) -> None:
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     arguments = [str(path)] if writable else ["--immutable", str(path)]
     arguments += ["--host", host, "--port", str(port)]
-    arguments += ["--metadata", str(paths.metadata_path())]
     for name, value in _SETTINGS.items():
         arguments += ["--setting", name, value]
     if open_browser:
@@ -78,7 +92,23 @@ def serve(host: str, port: int, open_browser: bool) -> None:
             click.echo("There is no browser to open; open the address with the token below")
     shown = _address(host, port, bound=True)
     click.echo(f"Serving {path} at {shown}/-/glin (Ctrl-C stops it)")
-    _run(arguments)
+    # What --host names was looked up to listen on it.
+    plugin = {"hosts": sorted(hosts.names | {host.strip("[]").lower().removesuffix(".")})}
+    with _metadata(plugin) as metadata:
+        _run([*arguments, "--metadata", str(metadata)])
+
+
+@contextlib.contextmanager
+def _metadata(plugin: dict[str, Any]) -> Iterator[Path]:
+    """A file with our metadata and the configuration of our plugin, which Datasette 0.65
+    takes from nowhere else."""
+    shipped = paths.metadata_path().read_text("utf-8")
+    # JSON is YAML.
+    text = f"{shipped}\nplugins: {json.dumps({'glin-datasette': plugin})}\n"
+    with tempfile.TemporaryDirectory(prefix="glin-serve-") as folder:
+        file = Path(folder, "metadata.yml")
+        file.write_text(text, "utf-8")
+        yield file
 
 
 def _address(host: str, port: int, *, bound: bool = False) -> str:

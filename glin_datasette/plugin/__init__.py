@@ -14,8 +14,10 @@ from datasette import hookimpl
 from markupsafe import Markup
 
 from .. import search
+from ..errors import UsageError
 from . import archives, cells, compat, links, metadata, views
 from .guard import App, guard, is_json, is_ours
+from .hosts import known_hosts, only_known_hosts
 from .landing import landing
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ Later = Callable[[], Awaitable[links.Links]]
 @hookimpl
 def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
     async def inner() -> None:
+        try:
+            known_hosts(datasette)
+        except UsageError as ex:
+            # One line, and no server, rather than one that is more open than it should be.
+            raise click.ClickException(f"{compat.PLUGIN}: {ex}") from None
         archives.attach_default(datasette)
         known = archives.attached(datasette)
         for name, path, indexed in archives.recognise(datasette):
@@ -192,6 +199,12 @@ def extra_css_urls(datasette: Datasette, template: str, database: str | None) ->
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     return lambda app: landing(datasette, guard(datasette, app))
+
+
+# The last to be asked is the outermost.
+@hookimpl(specname="asgi_wrapper", trylast=True)
+def outermost_asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    return lambda app: only_known_hosts(datasette, app)
 
 
 @hookimpl(optionalhook=True)

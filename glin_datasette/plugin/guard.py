@@ -21,7 +21,8 @@ ROOT = "/-/glin"
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_HEADERS = {
+#: Sent with every answer of ours.
+HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",
     # Datasette's base template has inline scripts and styles.
@@ -44,8 +45,8 @@ def guard(datasette: Datasette, app: App) -> App:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in _HEADERS]
-                message = {**message, "headers": [*kept, *_HEADERS.items()]}
+                kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in HEADERS]
+                message = {**message, "headers": [*kept, *HEADERS.items()]}
             await send(message)
 
         reason = refusal(scope)

@@ -51,9 +51,9 @@ def server(
         child.stdout.close()
 
 
-def get(port: int, path: str) -> tuple[int, str, dict[str, str]]:
+def get(port: int, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read().decode(), dict(response.getheaders())
 
@@ -193,3 +193,30 @@ def test_a_damaged_archive_is_refused(process: Process, archive: Path, damage: s
     assert done.stderr.startswith(f"Error: {archive}: ")
     assert "glin-datasette check" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_it_answers_only_to_the_names_that_it_is_told(archive: Path) -> None:
+    with server("--allow-host", "Archive.example", "--allow-host", "*.example.org") as (_, port, _):
+        for host in ("localhost", "archive.example:80", "a.b.example.org", f"127.0.0.1:{port}"):
+            assert get(port, "/-/glin", host=host)[0] == 200, host
+            assert get(port, "/glin/messages.json", host=host)[0] == 200, host
+        for host in ("evil.example", "example.org"):
+            status, text, _ = get(port, "/glin/messages.json", host=host)
+            assert (status, text.count("\n")) == (421, 1)
+            assert f"--allow-host {host}'" in text
+
+
+def test_the_metadata_is_there_and_leaves_nothing_behind(archive: Path, tmp_path: Path) -> None:
+    with server(TMPDIR=str(tmp_path)) as (child, port, _):
+        assert "Conversations with AI assistants" in get(port, "/")[1]
+        child.send_signal(signal.SIGINT)
+        assert child.stdout
+        child.stdout.read()
+        assert child.wait() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_none_is_wrong_usage(process: Process, archive: Path) -> None:
+    error = process("serve", "--allow-host", "http://a.example", status=2).stderr
+    assert error.startswith("Error: 'http://a.example' is no name of a host")
+    assert error.count("\n") == 1
