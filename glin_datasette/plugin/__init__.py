@@ -19,6 +19,7 @@ from . import archives, cells, compat, links, metadata, views
 from .guard import App, guard, is_json, is_ours
 from .hosts import known_hosts, only_known_hosts
 from .landing import landing
+from .private import closed, is_private
 
 if TYPE_CHECKING:
     from datasette import Request
@@ -33,6 +34,7 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
     async def inner() -> None:
         try:
             known_hosts(datasette)
+            is_private(datasette)
         except UsageError as ex:
             # One line, and no server, rather than one that is more open than it should be.
             raise click.ClickException(f"{compat.PLUGIN}: {ex}") from None
@@ -77,6 +79,12 @@ def permission_allowed(datasette: Datasette, actor: compat.Actor, action: str) -
     return compat.may_write(datasette, actor, action)
 
 
+# 0.65 takes the last answer, so this one is a veto.
+@hookimpl(specname="permission_allowed", optionalhook=True, trylast=True)
+def permission_denied(datasette: Datasette, actor: compat.Actor) -> bool | None:
+    return False if closed(datasette, actor) else None
+
+
 @hookimpl(optionalhook=True)
 def register_actions() -> list[Any]:
     return compat.actions()
@@ -84,6 +92,8 @@ def register_actions() -> list[Any]:
 
 @hookimpl(optionalhook=True)
 def permission_resources_sql(datasette: Datasette, actor: compat.Actor, action: str) -> Any:
+    if closed(datasette, actor):
+        return compat.veto(f"private: true of {compat.PLUGIN}")
     return compat.write_rule(datasette, actor, action)
 
 
