@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from .. import search
 from ..errors import UsageError
-from . import archives, cells, compat, links, metadata, views
+from . import archives, cells, compat, links, metadata, tokens, views
 from .guard import App, guard, is_json, is_ours
 from .hosts import known_hosts, only_known_hosts
 from .landing import landing
@@ -76,13 +76,15 @@ def get_metadata(datasette: Datasette) -> dict[str, Any]:
 
 @hookimpl(optionalhook=True)
 def permission_allowed(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
+    if tokens.grants(actor, action) and action in compat.PERMISSIONS:
+        return True
     return compat.may_write(datasette, actor, action)
 
 
 # 0.65 takes the last answer, so this one is a veto.
 @hookimpl(specname="permission_allowed", optionalhook=True, trylast=True)
-def permission_denied(datasette: Datasette, actor: compat.Actor) -> bool | None:
-    return False if closed(datasette, actor) else None
+def permission_denied(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
+    return False if closed(datasette, actor) or tokens.refuses(actor, action) else None
 
 
 @hookimpl(optionalhook=True)
@@ -94,7 +96,17 @@ def register_actions() -> list[Any]:
 def permission_resources_sql(datasette: Datasette, actor: compat.Actor, action: str) -> Any:
     if closed(datasette, actor):
         return compat.veto(f"private: true of {compat.PLUGIN}")
+    if tokens.refuses(actor, action):
+        return compat.veto("not what the token is for")
+    if tokens.grants(actor, action) and action in compat.PERMISSIONS:
+        return compat.grant("what the token is for")
     return compat.write_rule(datasette, actor, action)
+
+
+# None of Datasette's own makes anything of such a token; one of us has to come first.
+@hookimpl(tryfirst=True)
+def actor_from_request(datasette: Datasette, request: Request) -> dict[str, Any] | None:
+    return tokens.actor_of(datasette, request.scope)
 
 
 @hookimpl

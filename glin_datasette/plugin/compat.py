@@ -102,6 +102,13 @@ def write_rule(datasette: Datasette, actor: Actor, action: str) -> Any:
     return None
 
 
+def grant(reason: str) -> Any:
+    """1.0: a rule that something is allowed."""
+    from datasette.permissions import PermissionSQL
+
+    return PermissionSQL.allow(reason=reason)
+
+
 def veto(reason: str) -> Any:
     """1.0: a rule that nothing is allowed, whatever others say."""
     from datasette.permissions import PermissionSQL
