@@ -17,6 +17,7 @@ __all__ = [
     "replica_lock",
     "replica_state",
     "samples_dir",
+    "tokens_path",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -33,6 +34,12 @@ def data_dir() -> Path:
 def default_db() -> Path:
     """The archive where no ``--db`` names another."""
     return data_dir() / "glin.db"
+
+
+def tokens_path() -> Path:
+    """The file that keeps the hashes of the tokens with which scripts ask a server. It
+    belongs to a person, not to one archive."""
+    return data_dir() / "tokens.json"
 
 
 def backups_dir(db_path: Path) -> Path:

@@ -36,6 +36,7 @@ BELOW_TOP = BELOW_SEARCH | {
     "sizes",
     "tool_input",
     "replication",
+    "access",
 }
 
 #: What each part of the package may import of the others. `__init__` is the public API.
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "models": set(),
     "errors": set(),
     "paths": set(),
+    "access": BASE | {"dates"},
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors", "dates"},
     "storage": BASE | {"dates", "generated_ids", "queries"},
@@ -76,6 +78,7 @@ MAY_USE = {
     "models": set(),
     "errors": set(),
     "paths": {"platformdirs"},
+    "access": set(),
     "importers": set(),
     "queries": set(),
     "dates": set(),

@@ -26,6 +26,7 @@ _COMMANDS = {
     "stats": ("stats:stats", "Count what the archive holds."),
     "query": ("query:query", "Run one of the canned queries."),
     "serve": ("serve:serve", "Browse the archive in Datasette."),
+    "token": ("token:token", "Make and revoke tokens, with which scripts ask a server."),
     "export": ("export:export", "Write conversations as JSON Lines, for import elsewhere."),
     "backup": ("backup:backup", "Make a backup of the archive."),
     "verify": ("backup:verify", "Read backups back, all of each."),

@@ -14,9 +14,12 @@ from datasette import hookimpl
 from markupsafe import Markup
 
 from .. import search
-from . import archives, cells, compat, links, metadata, views
+from ..errors import UsageError
+from . import archives, cells, compat, links, metadata, tokens, views
 from .guard import App, guard, is_json, is_ours
+from .hosts import known_hosts, only_known_hosts
 from .landing import landing
+from .private import closed, is_private
 
 if TYPE_CHECKING:
     from datasette import Request
@@ -29,6 +32,12 @@ Later = Callable[[], Awaitable[links.Links]]
 @hookimpl
 def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
     async def inner() -> None:
+        try:
+            known_hosts(datasette)
+            is_private(datasette)
+        except UsageError as ex:
+            # One line, and no server, rather than one that is more open than it should be.
+            raise click.ClickException(f"{compat.PLUGIN}: {ex}") from None
         archives.attach_default(datasette)
         known = archives.attached(datasette)
         for name, path, indexed in archives.recognise(datasette):
@@ -67,7 +76,15 @@ def get_metadata(datasette: Datasette) -> dict[str, Any]:
 
 @hookimpl(optionalhook=True)
 def permission_allowed(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
+    if tokens.grants(actor, action) and action in compat.PERMISSIONS:
+        return True
     return compat.may_write(datasette, actor, action)
+
+
+# 0.65 takes the last answer, so this one is a veto.
+@hookimpl(specname="permission_allowed", optionalhook=True, trylast=True)
+def permission_denied(datasette: Datasette, actor: compat.Actor, action: str) -> bool | None:
+    return False if closed(datasette, actor) or tokens.refuses(actor, action) else None
 
 
 @hookimpl(optionalhook=True)
@@ -77,7 +94,19 @@ def register_actions() -> list[Any]:
 
 @hookimpl(optionalhook=True)
 def permission_resources_sql(datasette: Datasette, actor: compat.Actor, action: str) -> Any:
+    if closed(datasette, actor):
+        return compat.veto(f"private: true of {compat.PLUGIN}")
+    if tokens.refuses(actor, action):
+        return compat.veto("not what the token is for")
+    if tokens.grants(actor, action) and action in compat.PERMISSIONS:
+        return compat.grant("what the token is for")
     return compat.write_rule(datasette, actor, action)
+
+
+# None of Datasette's own makes anything of such a token; one of us has to come first.
+@hookimpl(tryfirst=True)
+def actor_from_request(datasette: Datasette, request: Request) -> dict[str, Any] | None:
+    return tokens.actor_of(datasette, request.scope)
 
 
 @hookimpl
@@ -192,6 +221,12 @@ def extra_css_urls(datasette: Datasette, template: str, database: str | None) ->
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     return lambda app: landing(datasette, guard(datasette, app))
+
+
+# The last to be asked is the outermost.
+@hookimpl(specname="asgi_wrapper", trylast=True)
+def outermost_asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    return lambda app: only_known_hosts(datasette, app)
 
 
 @hookimpl(optionalhook=True)

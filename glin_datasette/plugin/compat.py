@@ -102,6 +102,24 @@ def write_rule(datasette: Datasette, actor: Actor, action: str) -> Any:
     return None
 
 
+def grant(reason: str) -> Any:
+    """1.0: a rule that something is allowed."""
+    from datasette.permissions import PermissionSQL
+
+    return PermissionSQL.allow(reason=reason)
+
+
+def veto(reason: str) -> Any:
+    """1.0: a rule that nothing is allowed, whatever others say."""
+    from datasette.permissions import PermissionSQL
+
+    # A rule of its own for a table is stronger than the denial, and is filtered out by the
+    # list of what may be allowed at all, which is empty.
+    rule = PermissionSQL.deny(reason=reason)
+    rule.restriction_sql = "SELECT NULL AS parent, NULL AS child WHERE 0"
+    return rule
+
+
 def jump_item(kind: str, label: str, address: str, description: str, typed: str) -> Any:
     """1.0: one thing that the jump menu offers; ``typed`` is what it was found by, so that
     Datasette finds it again."""

@@ -19,9 +19,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Where this plugin's pages are.
 ROOT = "/-/glin"
 
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+#: What changes nothing.
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_HEADERS = {
+#: Sent with every answer of ours.
+HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",
     # Datasette's base template has inline scripts and styles.
@@ -44,8 +46,8 @@ def guard(datasette: Datasette, app: App) -> App:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in _HEADERS]
-                message = {**message, "headers": [*kept, *_HEADERS.items()]}
+                kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in HEADERS]
+                message = {**message, "headers": [*kept, *HEADERS.items()]}
             await send(message)
 
         reason = refusal(scope)
@@ -73,9 +75,12 @@ def refusal(scope: Scope) -> str | None:
     ``Sec-Fetch-Site`` or at least in ``Origin``. A JSON request that says neither must
     have the content type of JSON, which no form can send.
     """
-    if scope["method"] in _SAFE_METHODS:
+    if scope["method"] in SAFE_METHODS:
         return None
     headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+    if bearer(scope) is not None and "cookie" not in headers:
+        # No browser sends this by itself: who sends it knows the token.
+        return None
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         if site in ("same-origin", "none"):
@@ -89,6 +94,15 @@ def refusal(scope: Scope) -> str | None:
     if is_json(scope) and "cookie" in headers and content_type != "application/json":
         return "Refused: send Content-Type: application/json"
     return None
+
+
+def bearer(scope: Scope) -> str | None:
+    """The token that a request was sent with, ours or not; ``None`` without exactly one."""
+    said = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+    if len(said) != 1:
+        return None
+    scheme, _, token = said[0].decode("latin-1").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def is_json(scope: Scope) -> bool:

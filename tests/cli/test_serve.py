@@ -51,11 +51,17 @@ def server(
         child.stdout.close()
 
 
-def get(port: int, path: str) -> tuple[int, str, dict[str, str]]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", path)
+def get(
+    port: int, path: str, at: str = "127.0.0.1", **headers: str
+) -> tuple[int, str, dict[str, str]]:
+    with closing(http.client.HTTPConnection(at, port, timeout=30)) as connection:
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        return response.status, response.read().decode(), dict(response.getheaders())
+        return (
+            response.status,
+            response.read().decode(),
+            {name.lower(): value for name, value in response.getheaders()},
+        )
 
 
 def test_it_serves_the_archive_until_ctrl_c(archive: Path) -> None:
@@ -104,7 +110,7 @@ def test_open_signs_the_browser_in_and_leads_to_the_front_door(
         "note.with_suffix('.part').rename(note)\n"
     )
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
-    with server("--open", "--host", host, BROWSER=str(browser)) as (_, port, said):
+    with server("--open", "--public", "--host", host, BROWSER=str(browser)) as (_, port, said):
         deadline = time.monotonic() + 30
         while not (tmp_path / "opened").exists():
             assert time.monotonic() < deadline
@@ -172,7 +178,7 @@ def test_a_path_that_datasette_would_take_for_another_is_refused(
 def test_an_address_that_is_not_ours_is_one_line(
     process: Process, archive: Path, host: str
 ) -> None:
-    error = process("serve", "--host", host, "--port", 0, status=1).stderr
+    error = process("serve", "--public", "--host", host, "--port", 0, status=1).stderr
     assert error.startswith(f"Error: cannot listen on {host}")
     assert error.count("\n") == 1
 
@@ -193,3 +199,75 @@ def test_a_damaged_archive_is_refused(process: Process, archive: Path, damage: s
     assert done.stderr.startswith(f"Error: {archive}: ")
     assert "glin-datasette check" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_it_answers_only_to_the_names_that_it_is_told(archive: Path) -> None:
+    with server("--allow-host", "Archive.example", "--allow-host", "*.example.org") as (_, port, _):
+        for host in ("localhost", "archive.example:80", "a.b.example.org", f"127.0.0.1:{port}"):
+            assert get(port, "/-/glin", host=host)[0] == 200, host
+            assert get(port, "/glin/messages.json", host=host)[0] == 200, host
+        for host in ("evil.example", "example.org"):
+            status, text, _ = get(port, "/glin/messages.json", host=host)
+            assert (status, text.count("\n")) == (421, 1)
+            assert f"--allow-host {host}'" in text
+
+
+def test_the_metadata_is_there_and_leaves_nothing_behind(archive: Path, tmp_path: Path) -> None:
+    with server(TMPDIR=str(tmp_path)) as (child, port, _):
+        assert "Conversations with AI assistants" in get(port, "/")[1]
+        child.send_signal(signal.SIGINT)
+        assert child.stdout
+        child.stdout.read()
+        assert child.wait() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_none_is_wrong_usage(process: Process, archive: Path) -> None:
+    error = process("serve", "--allow-host", "http://a.example", status=2).stderr
+    assert error.startswith("Error: 'http://a.example' is no name of a host")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "box.example"])
+def test_where_others_may_come_it_must_be_said_who_reads(
+    process: Process, data_dir: Path, host: str
+) -> None:
+    done = process("serve", "--host", host, "--port", 0, status=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Error: other machines may reach {host}, and read every")
+    assert "--private" in done.stderr
+    assert "--public" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not data_dir.exists()
+
+
+def test_private_and_public_is_wrong_usage(process: Process, archive: Path) -> None:
+    assert "take one" in process("serve", "--private", "--public", status=2).stderr
+
+
+def test_public_lets_all_read_and_nobody_write(archive: Path) -> None:
+    with server("--public", "--host", "0.0.0.0") as (_, port, said):
+        assert get(port, "/-/glin")[0] == 200
+        assert get(port, "/-/glin/backups/download?name=x")[0] == 403
+        assert "token=" not in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_private_is_read_by_who_opens_the_link(archive: Path, host: str) -> None:
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    at = "::1" if host == "::" else "127.0.0.1"
+    with server("--private", "--host", host) as (_, port, said):
+        assert "Only who is signed in can read it. This link signs in, once" in said
+        assert (f", at http://[::1]:{port}:" in said) is (host == "::")
+        for path in ("/-/glin", "/glin/messages.json", "/glin.db", "/", "/-/databases.json"):
+            assert get(port, path, at)[0] == 403, path
+        found = re.search(r"/-/auth-token\?token=\w+", said)
+        assert found
+        status, _, headers = get(port, found[0], at)
+        assert (status, headers["location"]) == (302, "/-/glin")
+        cookie = headers["set-cookie"].partition(";")[0]
+        assert get(port, "/-/glin", at, cookie=cookie)[0] == 200
+        assert "Fix the parser" in get(port, "/glin/conversations", at, cookie=cookie)[1]
+        assert get(port, found[0], at)[0] == 403
+        assert get(port, "/-/glin", at, cookie="ds_actor=forged")[0] == 403
