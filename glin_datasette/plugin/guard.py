@@ -73,7 +73,8 @@ def refusal(scope: Scope) -> str | None:
     ``None`` if it was not: it only reads, or it comes from a page of this server, or from
     something that is no browser. Browsers say where a request comes from, in
     ``Sec-Fetch-Site`` or at least in ``Origin``. A JSON request that says neither must
-    have the content type of JSON, which no form can send.
+    have the content type of JSON, which no form can send: not only where it has a cookie,
+    since a server may know people by something else, or let everybody write.
     """
     if scope["method"] in SAFE_METHODS:
         return None
@@ -87,11 +88,11 @@ def refusal(scope: Scope) -> str | None:
             return None
         return f"Refused: the request comes from another site (Sec-Fetch-Site: {site})"
     if origin is not None:
-        if _host_of(origin) == headers.get("host", "").lower():
+        if _is_here(origin, scope, headers.get("host", "")):
             return None
         return f"Refused: the request comes from another site (Origin: {origin})"
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if is_json(scope) and "cookie" in headers and content_type != "application/json":
+    if is_json(scope) and content_type != "application/json":
         return "Refused: send Content-Type: application/json"
     return None
 
@@ -110,11 +111,15 @@ def is_json(scope: Scope) -> bool:
     return str(scope["path"]).endswith(".json")
 
 
-def _host_of(origin: str) -> str | None:
+def _is_here(origin: str, scope: Scope, host: str) -> bool:
+    """Whether an origin is this server. One that is reached by HTTPS may be a proxy's, which
+    talks to this server without; the other way round it is somebody on the wire."""
     try:
-        return urlsplit(origin).netloc.lower() or None
+        parts = urlsplit(origin)
     except ValueError:
-        return None
+        return False
+    schemes = ("https",) if scope.get("scheme") == "https" else ("http", "https")
+    return bool(host) and parts.scheme in schemes and parts.netloc.lower() == host.lower()
 
 
 async def _forbid(send: Send, reason: str) -> None:

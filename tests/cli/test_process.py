@@ -60,12 +60,15 @@ def test_the_group_says_of_a_command_what_the_command_says() -> None:
         assert command.get_short_help_str(200) == text
 
 
+TOKEN = ["token create", "token list", "token revoke"]
+
+
 def commands() -> list[str]:
     context = click.Context(cli.main)
-    return [name for name in cli.main.list_commands(context) if name != "tag"]
+    return [name for name in cli.main.list_commands(context) if name not in ("tag", "token")]
 
 
-@pytest.mark.parametrize("name", [*commands(), "tag add", "tag remove", "tag list"])
+@pytest.mark.parametrize("name", [*commands(), "tag add", "tag remove", "tag list", *TOKEN])
 def test_help_has_examples_and_exit_statuses(process: Process, name: str) -> None:
     out = process(*name.split(), "--help").stdout
     assert re.search(rf"Examples:\n +glin-datasette {name}\b", out)
