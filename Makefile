@@ -4,6 +4,7 @@
 #   PYTHON=python3.13   another Python
 #   DATASETTE=1.0       the newest 1.0 pre-release instead of the stable 0.65 line
 #   ARGS='-k search'    more arguments for pytest
+#   TIMES=2             twice as much of `make torture`
 #
 # Each combination has its own virtual environment.
 
@@ -11,6 +12,7 @@ PYTHON ?= python3
 DATASETTE ?= 0.65
 PORT ?= 8001
 SIZE ?= small
+TIMES ?= 1
 ARGS ?=
 
 datasette-0.65 := datasette==0.65.*
@@ -34,6 +36,11 @@ run: $(venv)/installed ## make the archive, import what is on this machine, serv
 
 test: $(venv)/developing ## run the whole test suite, on every core
 	$(bin)/python -m pytest -n auto $(ARGS)
+
+# By the hundreds and thousands, what the suite tries a few times of: a test takes many minutes.
+torture: $(venv)/developing ## kill, damage, starve and flood it, TIMES over; about an hour
+	GLIN_TORTURE=$(TIMES) $(bin)/python -m pytest -n auto -m torture -rA \
+	  -o faulthandler_timeout=7200 tests/torture tests/storage $(ARGS)
 
 golden: $(venv)/developing ## write again what the fixtures of the importers yield; look at the difference
 	GLIN_WRITE_GOLDEN=1 $(bin)/python -m pytest -q tests/importers/test_golden.py
@@ -100,4 +107,4 @@ $(bin)/python:
 	  { rm -rf $(venv); echo "No virtual environment could be made; install pip or python3-venv first" >&2; exit 1; }; \
 	fi
 
-.PHONY: help run test golden lint types docs docs-write screenshots bench wheel check db-backup db-check clean
+.PHONY: help run test torture golden lint types docs docs-write screenshots bench wheel check db-backup db-check clean

@@ -20,6 +20,7 @@ __all__ = [
     "Bucket",
     "Check",
     "CommitSeen",
+    "CompactReport",
     "Conversation",
     "FileSeen",
     "Filters",
@@ -648,6 +649,19 @@ class RepairReport:
     verified: bool
     repaired: tuple[Repaired, ...]
     health: HealthReport
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactReport:
+    """What :func:`~glin_datasette.storage.compact_db` gave back: the bytes of the archive and
+    its WAL ``before`` and ``after``. ``busy``: another process reads, and it is given back
+    once that has ended."""
+
+    path: str
+    before: int
+    after: int
+    busy: bool
     seconds: float
 
 

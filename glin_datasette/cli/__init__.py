@@ -38,6 +38,7 @@ _COMMANDS = {
     "check": ("check:check", "Check the archive's health."),
     "recover": ("recover:recover", "Salvage what can be read of a damaged archive into a new one."),
     "migrate": ("migrate:migrate", "Bring the archive's schema up to date."),
+    "compact": ("compact:compact", "Give back what deletes freed."),
     "delete": ("delete:delete", "Delete conversations."),
 }
 

@@ -23,7 +23,7 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
 - by the beginning of a name: :func:`titled`, :func:`tags_named`
 - keeping: :func:`backup_db`, :func:`list_backups`, :func:`verify_backup`,
   :func:`restore_db`, :func:`check`, :func:`check_file`, :func:`repair_db`,
-  :func:`recover_db`, :func:`replica_status`, :func:`judge_replica`
+  :func:`recover_db`, :func:`compact_db`, :func:`replica_status`, :func:`judge_replica`
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from .backups.making import backup_db
 from .backups.restoring import restore_db
 from .backups.retention import Keep
 from .backups.verifying import list_backups, verify_backup
+from .compacting import compact_db
 from .health import check, check_file
 from .jump import tags_named, titled
 from .load import Loader, loading
@@ -100,6 +101,7 @@ __all__ = [
     "check",
     "check_file",
     "children_of",
+    "compact_db",
     "conversations_by_id",
     "count_conversations",
     "count_messages",
