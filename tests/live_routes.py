@@ -27,6 +27,11 @@ def routes(ds: Any) -> list[str]:
     return [getattr(pattern, "pattern", pattern) for pattern, _ in ds._routes()]
 
 
+def live(ds: Any) -> list[str]:
+    """Addresses that each route answers."""
+    return [address for pattern in routes(ds) for address in addresses(pattern)]
+
+
 def addresses(pattern: str) -> list[str]:
     """Addresses that a route answers: with each of its optional parts and without, as JSON
     and in every other format that it names."""

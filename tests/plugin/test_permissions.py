@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from live_routes import METHODS, addresses, routes
+from live_routes import METHODS, live
 
 from glin_datasette import paths
 from glin_datasette.access.tokens import create_token
@@ -89,7 +89,7 @@ def may(who: str, permission: str | None) -> bool:
 
 
 def ours(ds: Any) -> list[str]:
-    return [a for route in routes(ds) if route.startswith(ROOT) for a in addresses(route)]
+    return [address for address in live(ds) if address.startswith(ROOT)]
 
 
 def expected(who: str, method: str, address: str) -> set[int]:
@@ -150,10 +150,9 @@ async def test_where_it_is_private_no_route_is_open_to_strangers(
     asking: Callable[..., Asking], archive: Path
 ) -> None:
     ask = asking(PRIVATE)
-    live = [address for route in routes(ask.served.ds) for address in addresses(route)]
     before = dump(archive)
     wrong: list[tuple[object, ...]] = []
-    for address, method in itertools.product(live, METHODS):
+    for address, method in itertools.product(live(ask.served.ds), METHODS):
         strangers = ("nobody", *BAD) if method in ("GET", "POST") else ("nobody",)
         for who in strangers:
             response = await ask(who, method, address, None if method in SAFE_METHODS else "{}")
@@ -173,10 +172,9 @@ async def test_where_it_is_private_who_is_signed_in_sees_what_all_see_elsewhere(
     serve: Callable[..., Any], archive: Path
 ) -> None:
     public = Asking(serve(archive))
-    live = [address for route in routes(public.served.ds) for address in addresses(route)]
     there = {
         (address, who): (await public(who, "GET", address)).status_code
-        for address, who in itertools.product(live, ("alice", "root", "reader"))
+        for address, who in itertools.product(live(public.served.ds), ("alice", "root", "reader"))
     }
     public.served = serve(archive, says=PRIVATE)
     here = {

@@ -15,7 +15,7 @@ import pytest
 from damage import FACTOR, filled, torture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live_routes import METHODS, addresses, routes
+from live_routes import METHODS, live
 
 # Fixtures of the plugin's tests.
 from plugin.conftest import fill, serve  # noqa: F401
@@ -80,7 +80,7 @@ class Server:
         self._run(served.ds.invoke_startup())
         self._app = served.ds.app()
         self.cookie = f"ds_actor={served.cookies({'id': 'root'})['ds_actor']}".encode()
-        self.pages = [a for r in routes(served.ds) if r.startswith(ROOT) for a in addresses(r)]
+        self.pages = [page for page in live(served.ds) if page.startswith(ROOT)]
         self.queries = [f"/glin/{name}.json" for name in queries.names()]
 
     def ask(
