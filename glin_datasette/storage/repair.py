@@ -16,7 +16,7 @@ import sqlite_utils
 
 from ..errors import BackupError, DamagedArchive, NotAnArchive, ReadOnlyArchive
 from ..models import Repaired, RepairReport
-from .backups.files import stamp
+from .backups.files import aside_name
 from .backups.making import Progress, backup_db
 from .connection import connect, sqlite_errors, timed, transaction
 from .health import check_file
@@ -145,7 +145,7 @@ def _copy(
 def _set_aside(path: Path, held: contextlib.ExitStack) -> Path:
     """Copy the file and its WAL as they are. They stay open as long as what ``held`` holds:
     closing them would drop the locks of the connection."""
-    aside = path.with_name(f"{path.name}.damaged-{stamp()}")
+    aside = aside_name(path, "damaged")
     try:
         # The WAL first: what is written back meanwhile is then in both, and as it was.
         for ending in ("-wal", ""):

@@ -15,7 +15,7 @@ from ...models import RestoreReport
 from ..archive import init_db
 from ..connection import connect, create_file, database_path, sqlite_errors, timed
 from ..schema import newest_version, refuse_foreign, version
-from .files import stamp
+from .files import aside_name
 from .making import PAGES_PER_STEP, Progress, backup_db, step_by_step
 from .temporary import remove_abandoned, temporary_file
 from .verifying import verified
@@ -117,7 +117,7 @@ def _keep_previous(path: Path) -> str | None:
 def _set_aside(path: Path) -> str:
     """Move what cannot be backed up out of the way, whole: somebody may still want to
     salvage it, and the restore must not write into it."""
-    aside = path.with_name(f"{path.name}.replaced-{stamp()}")
+    aside = aside_name(path, "replaced")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
