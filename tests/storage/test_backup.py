@@ -32,6 +32,7 @@ from glin_datasette.storage import (
     Keep,
     backup_db,
     check,
+    check_file,
     get_db,
     insert_conversation,
     insert_message,
@@ -375,6 +376,23 @@ def test_what_is_no_damage_sets_nothing_aside(
         restore_db(archive_path, elsewhere)
     assert not list(archive_path.parent.glob("*.replaced-*"))
     assert filled.table("conversations").count == 3
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
+def test_pages_of_another_size_are_restored(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path, there: bool
+) -> None:
+    for pragma in ("journal_mode = delete", "page_size = 1024"):
+        filled.execute(f"pragma {pragma}")
+    filled.execute("vacuum")
+    backup, before = backup_db(filled).path, dump(archive_path)
+    other = tmp_path / "other" / "glin.db"
+    if there:
+        get_db(other).close()
+    restore_db(other, backup)
+    assert dump(other) == before
+    assert check_file(other, deep=True).status != "fail"
+    assert not list(other.parent.glob(".glin-*"))
 
 
 def test_what_is_set_aside_stays_though_the_clock_stands_still(
