@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from glin_datasette.errors import NotFound
+from glin_datasette.errors import ArchiveError, NotFound
 from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.search import search
 from glin_datasette.storage import (
@@ -337,3 +339,17 @@ def test_records_without_ids_are_the_same_whatever_ends_their_lines(
     assert first > 0
     file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", end).encode())
     assert import_paths(db, [file]).messages == 0
+
+
+def test_what_fails_after_the_last_file_names_the_archive(
+    db: sqlite_utils.Database, transcript: Path, archive_path: Path
+) -> None:
+    # As "disk I/O error" does, where the disk is full by then.
+    def refuse(action: int, first: str | None, *_: object) -> int:
+        refused = action == sqlite3.SQLITE_PRAGMA and first == "optimize"
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    db.conn.set_authorizer(refuse)
+    with pytest.raises(ArchiveError, match=re.escape(f"{archive_path}: ")):
+        import_paths(db, [transcript])
+    assert stats(db).messages == 10

@@ -14,6 +14,7 @@ import click
 
 from ..errors import GlinError, UsageError
 from ..render import one_line
+from .archive import archive_path
 
 __all__ = ["INTERRUPTED", "READER_GONE", "LazyGroup"]
 
@@ -54,7 +55,7 @@ class LazyGroup(click.Group):
         except GlinError as ex:
             raise (_Misuse if isinstance(ex, UsageError) else _Failure)(str(ex)) from None
         except sqlite3.Error as ex:
-            raise _Failure(f"the archive cannot be used: {ex}") from None
+            raise _Failure(f"{archive_path()}: the archive cannot be used: {ex}") from None
         except BrokenPipeError:
             _discard_output()
             ctx.exit(READER_GONE)

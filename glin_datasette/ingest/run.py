@@ -134,6 +134,12 @@ class _Run:
             self.tally.files += 1
             self.tally.unchanged += 1
             return
+        if self._is_archive(path):
+            # Before anything looks into it: closing it would drop SQLite's locks on it.
+            if path in self.named:
+                self.tally.files += 1
+                self.tally.failure(path, "is the archive itself")
+            return
         importer = self._importer(path, importer)
         if importer is None:
             # In a folder, other files are none of our business; a file that was named is.
@@ -142,10 +148,6 @@ class _Run:
                 self.tally.failure(path, "is of no known format")
             return
         if importer.only_named and path not in self.named:
-            return
-        if importer.merges and self._is_archive(path):
-            self.tally.files += 1
-            self.tally.failure(path, "is the archive itself")
             return
         if importer is not before:
             size, mtime_ns = stamp(path, importer)

@@ -4,9 +4,11 @@ SQLite's errors become :class:`~glin_datasette.errors.GlinError`."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +37,6 @@ _REPAIR = (
     "what can be read with 'glin-datasette recover'"
 )
 
-_SQLITE_HEADER = b"SQLite format 3\x00"
-
 
 def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_utils.Database:
     """Open ``path`` with the archive's pragmas. Makes no file and no table. With ``wal``
@@ -45,11 +45,12 @@ def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_u
     :raises NotFound: if there is no such file
     :raises NotAnArchive: if it is not an SQLite database
     """
-    _check_header(path)
+    _check_there(path)
     with sqlite_errors(path):
         conn = sqlite3.connect(_uri(path, readonly), uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
         try:
             db = sqlite_utils.Database(conn, execute_plugins=False)
+            _check_header(db)
             db.execute("PRAGMA foreign_keys = ON")
             # The archive may be the only copy: what was committed survives a power cut.
             db.execute("PRAGMA synchronous = FULL")
@@ -72,7 +73,10 @@ def create_file(path: Path) -> None:
         folder = path.parent
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():  # One that is there must not be opened; see _check_there.
+            with contextlib.suppress(FileExistsError):
+                flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+                os.close(os.open(path.resolve(), flags, 0o600))
     except OSError as ex:
         raise ArchiveError(
             f"{path}: cannot make the archive there: {ex.strerror or ex}. "
@@ -159,16 +163,31 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
     return ArchiveError(f"{where}: {text}")
 
 
-def _check_header(path: Path) -> None:
+# Neither of these opens the file itself, here or anywhere that a connection may be open: when a
+# process closes a file, the system drops all locks that SQLite has on it in that process
+# (https://sqlite.org/howtocorrupt.html, 2.2). Another process then takes itself for the last
+# one, and removes the WAL that is still in use.
+
+
+def _check_there(path: Path) -> None:
     try:
-        with path.open("rb") as f:
-            head = f.read(len(_SQLITE_HEADER))
+        mode = path.stat().st_mode
     except FileNotFoundError:
         raise NotFound(f"{path}: no archive there; make one with 'glin-datasette init'") from None
     except OSError as ex:
         raise ArchiveError(f"{path}: cannot be read: {ex.strerror or ex}") from None
-    if head and head != _SQLITE_HEADER:
-        raise NotAnArchive(f"{path}: not an SQLite database; choose another file with --db")
+    why = errno.EISDIR if stat.S_ISDIR(mode) else errno.EACCES
+    if stat.S_ISDIR(mode) or not os.access(path, os.R_OK):
+        raise ArchiveError(f"{path}: cannot be read: {os.strerror(why)}")
+
+
+def _check_header(db: sqlite_utils.Database) -> None:
+    try:
+        db.execute("PRAGMA schema_version")
+    except sqlite3.DatabaseError as ex:
+        # What else may be wrong is for whoever reads it.
+        if "not a database" in str(ex):
+            raise
 
 
 def _uri(path: Path, readonly: bool) -> str:

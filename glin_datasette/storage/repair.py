@@ -16,7 +16,7 @@ import sqlite_utils
 
 from ..errors import BackupError, DamagedArchive, NotAnArchive, ReadOnlyArchive
 from ..models import Repaired, RepairReport
-from .backups.files import stamp
+from .backups.files import aside_name
 from .backups.making import Progress, backup_db
 from .connection import connect, sqlite_errors, timed, transaction
 from .health import check_file
@@ -68,6 +68,7 @@ def repair_db(archive: str | os.PathLike[str], *, progress: Progress | None = No
     path = Path(archive).expanduser()
     started = time.perf_counter()
     with (
+        contextlib.ExitStack() as held,
         timed("repair_db") as facts,
         contextlib.closing(_opened(path)) as db,
         sqlite_errors(path),
@@ -76,7 +77,7 @@ def repair_db(archive: str | os.PathLike[str], *, progress: Progress | None = No
         with transaction(db):
             indexes = _broken_indexes(db, path)
             # Under the write lock, so that nothing is written between the copy and the repair.
-            backup, verified = _copy(db, path, progress)
+            backup, verified = _copy(db, path, progress, held)
             with _unmendable(path, backup):
                 repaired = [*_mend(db, indexes)]
         repaired += [*_complete(db), *_truncate(db, wal)]
@@ -131,17 +132,20 @@ def _unmendable(path: Path, backup: str) -> Iterator[None]:
         raise DamagedArchive(f"{_beyond(path, told)}. A copy is {backup}") from ex
 
 
-def _copy(db: sqlite_utils.Database, path: Path, progress: Progress | None) -> tuple[str, bool]:
+def _copy(
+    db: sqlite_utils.Database, path: Path, progress: Progress | None, held: contextlib.ExitStack
+) -> tuple[str, bool]:
     """A copy of what is there, and whether it is a verified backup."""
     try:
         return backup_db(db, progress=progress).path, True
     except DamagedArchive:
-        return str(_set_aside(path)), False
+        return str(_set_aside(path, held)), False
 
 
-def _set_aside(path: Path) -> Path:
-    """Copy the file and its WAL as they are."""
-    aside = path.with_name(f"{path.name}.damaged-{stamp()}")
+def _set_aside(path: Path, held: contextlib.ExitStack) -> Path:
+    """Copy the file and its WAL as they are. They stay open as long as what ``held`` holds:
+    closing them would drop the locks of the connection."""
+    aside = aside_name(path, "damaged")
     try:
         # The WAL first: what is written back meanwhile is then in both, and as it was.
         for ending in ("-wal", ""):
@@ -149,7 +153,8 @@ def _set_aside(path: Path) -> Path:
             if part.exists():
                 target = aside.with_name(aside.name + ending)
                 os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                with part.open("rb") as source, target.open("wb") as copy:
+                source = held.enter_context(part.open("rb"))
+                with target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
                     copy.flush()
                     os.fsync(copy.fileno())

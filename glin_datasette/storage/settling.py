@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import sqlite_utils
 
 from ..models import Conversation
-from .connection import timed, transaction
+from .connection import database_path, sqlite_errors, timed, transaction
 from .schema import search_available
 from .write import insert_conversation
 
@@ -115,7 +115,7 @@ def settle(db: sqlite_utils.Database, added: int) -> None:
     query planner knows, where that is worth it."""
     if not added:
         return
-    with timed("settle") as facts:
+    with timed("settle") as facts, sqlite_errors(database_path(db)):
         total = db.table("messages").count
         if search_available(db) and added >= total * _OPTIMIZE_SHARE:
             with transaction(db):

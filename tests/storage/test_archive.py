@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,11 @@ from glin_datasette.errors import (
     NotFound,
     ReadOnlyArchive,
 )
+from glin_datasette.ingest import import_paths
 from glin_datasette.models import Conversation
 from glin_datasette.storage import (
+    backup_db,
+    check_file,
     connection,
     get_db,
     init_db,
@@ -33,6 +37,7 @@ from glin_datasette.storage import (
     newest_version,
     pending,
     schema,
+    tag_conversation,
     verify_backup,
     version,
 )
@@ -266,3 +271,33 @@ def test_transactions_roll_back_as_one(db: sqlite_utils.Database) -> None:
     assert db.table("conversations").count == 0
     assert isinstance(db.conn, sqlite3.Connection)
     assert not db.conn.in_transaction
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX, whose locks go when a file is closed")
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda path, db: get_db(path).close(),
+        lambda path, db: get_db(path, readonly=True).close(),
+        lambda path, db: check_file(path, deep=True),
+        lambda path, db: backup_db(db),
+        lambda path, db: import_paths(db, [path.parent]),
+        lambda path, db: import_paths(db, [path]),
+    ],
+    ids=["open", "read", "check", "backup", "import its folder", "import itself"],
+)
+def test_an_archive_that_is_opened_again_stays_locked(
+    again: Callable[[Path, sqlite_utils.Database], object],
+    db: sqlite_utils.Database,
+    archive_path: Path,
+) -> None:
+    insert_conversation(db, Conversation(source="t", source_id="1"))
+    again(archive_path, db)
+    # Another process that took itself for the last one would remove the WAL under this one.
+    subprocess.run(
+        [sys.executable, "-m", "glin_datasette", "--db", archive_path, "tag", "add", "x", "1"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert archive_path.with_name("glin.db-wal").exists()
+    tag_conversation(db, 1, "y")
+    assert [name for (name,) in db.execute("select name from tags")] == ["x", "y"]

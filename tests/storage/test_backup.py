@@ -32,6 +32,7 @@ from glin_datasette.storage import (
     Keep,
     backup_db,
     check,
+    check_file,
     get_db,
     insert_conversation,
     insert_message,
@@ -39,7 +40,7 @@ from glin_datasette.storage import (
     restore_db,
     verify_backup,
 )
-from glin_datasette.storage.backups import making
+from glin_datasette.storage.backups import files, making
 from glin_datasette.storage.backups.files import backup_files, backup_time
 from glin_datasette.storage.backups.manifest import manifest_path
 from glin_datasette.storage.backups.temporary import temporary_file
@@ -302,6 +303,17 @@ def test_a_full_disk_leaves_the_old_backups_and_nothing_new(
     assert verify_backup(old).verified
 
 
+def test_a_backup_whose_manifest_cannot_be_written_is_none(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "stamp", lambda: "20260211T055333")
+    in_the_way = archive_path.parent / "glin-backups" / "glin-20260211T055333Z.db.json"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(BackupError, match="glin-backups: cannot write a backup there"):
+        backup_db(filled)
+    assert list(in_the_way.parent.iterdir()) == [in_the_way]
+
+
 def test_a_damaged_archive_gets_no_backup(
     archive_path: Path, filled: sqlite_utils.Database
 ) -> None:
@@ -364,6 +376,38 @@ def test_what_is_no_damage_sets_nothing_aside(
         restore_db(archive_path, elsewhere)
     assert not list(archive_path.parent.glob("*.replaced-*"))
     assert filled.table("conversations").count == 3
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
+def test_pages_of_another_size_are_restored(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path, there: bool
+) -> None:
+    for pragma in ("journal_mode = delete", "page_size = 1024"):
+        filled.execute(f"pragma {pragma}")
+    filled.execute("vacuum")
+    backup, before = backup_db(filled).path, dump(archive_path)
+    other = tmp_path / "other" / "glin.db"
+    if there:
+        get_db(other).close()
+    restore_db(other, backup)
+    assert dump(other) == before
+    assert check_file(other, deep=True).status != "fail"
+    assert not list(other.parent.glob(".glin-*"))
+
+
+def test_what_is_set_aside_stays_though_the_clock_stands_still(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backup_db(filled).path
+    filled.close()
+    monkeypatch.setattr(files, "stamp", lambda: "20260211T055333")
+    aside = []
+    for damage in (b"first", b"second"):
+        archive_path.write_bytes(damage)
+        aside.append(restore_db(archive_path, backup).previous)
+    name = f"{archive_path}.replaced-20260211T055333"
+    assert aside == [f"{name}Z", f"{name}.001Z"]
+    assert [Path(each or "").read_bytes() for each in aside] == [b"first", b"second"]
 
 
 def test_an_archive_of_a_newer_release_is_set_aside(

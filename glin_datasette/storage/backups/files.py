@@ -14,7 +14,15 @@ from pathlib import Path
 
 from ... import paths
 
-__all__ = ["PACKED", "backup_files", "backup_time", "created_at", "newest_backup", "take_name"]
+__all__ = [
+    "PACKED",
+    "aside_name",
+    "backup_files",
+    "backup_time",
+    "created_at",
+    "newest_backup",
+    "take_name",
+]
 
 #: The ending of a compressed backup.
 PACKED = ".zst"
@@ -75,3 +83,14 @@ def take_name(temporary: Path, folder: Path, stem: str, ending: str) -> Path:
         except FileExistsError:
             continue
         return folder / (bare + ending)
+
+
+def aside_name(archive: Path, why: str) -> Path:
+    """A name beside an archive for what it was, such as ``glin.db.replaced-20260211T055333``,
+    that no other file has: not even if the clock stands still or has gone back."""
+    bare, count = f"{archive.name}.{why}-{stamp()}", 0
+    while True:
+        aside = archive.with_name(f"{bare}{f'.{count:03d}' if count else ''}Z")
+        if not any(aside.with_name(aside.name + end).exists() for end in ("", "-wal", "-shm")):
+            return aside
+        count += 1

@@ -74,8 +74,15 @@ def backup_db(
             compressed=compress,
             archive=str(source.resolve()),
         )
-        write_manifest(target, manifest)
-        _sync(target_folder)
+        try:
+            write_manifest(target, manifest)
+            _sync(target_folder)
+        except OSError:
+            # Nobody is told of this one, and without its manifest it would count as good.
+            for file in (target, manifest_path(target)):
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
+            raise
     pruned = _prune(source, target_folder, keep, spare=target) if keep else ()
     return BackupReport(
         path=str(target),

@@ -15,7 +15,7 @@ from ...models import RestoreReport
 from ..archive import init_db
 from ..connection import connect, create_file, database_path, sqlite_errors, timed
 from ..schema import newest_version, refuse_foreign, version
-from .files import stamp
+from .files import aside_name
 from .making import PAGES_PER_STEP, Progress, backup_db, step_by_step
 from .temporary import remove_abandoned, temporary_file
 from .verifying import verified
@@ -56,7 +56,8 @@ def restore_db(
             create_file(path)
             with timed("restore_db"), _migrated(database, report.schema_version, path) as newest:
                 previous = _keep_previous(path)
-                _copy_into(newest, path, progress)
+                with _fitting(newest, path) as fit:
+                    _copy_into(fit, path, progress)
     return RestoreReport(
         path=str(path),
         restored_from=str(source),
@@ -76,19 +77,44 @@ def _migrated(database: Path, schema: int, archive: Path) -> Iterator[Path]:
         yield database
         return
     try:
-        remove_abandoned(archive.parent)
-        with temporary_file(archive.parent) as temporary:
-            _copy_into(database, temporary, None)
-            with contextlib.closing(connect(temporary)) as db:
-                init_db(db, backup=False)
-            yield temporary
+        with _no_space(archive):
+            remove_abandoned(archive.parent)
+            with temporary_file(archive.parent) as temporary:
+                _copy_into(database, temporary, None)
+                with contextlib.closing(connect(temporary)) as db:
+                    init_db(db, backup=False)
+                yield temporary
     except MigrationError as ex:
         told = str(ex).partition("rolled back: ")[2]
         raise BackupError(f"{archive}: the backup cannot be migrated: {told}") from None
+
+
+@contextlib.contextmanager
+def _no_space(archive: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as ex:
         raise BackupError(
             f"{archive}: cannot write there: {ex.strerror or ex}; free some space and try again"
         ) from None
+
+
+@contextlib.contextmanager
+def _fitting(database: Path, archive: Path) -> Iterator[Path]:
+    """``database``, or a copy of it with pages of the size that the archive's have: a file with
+    a WAL cannot have others any more."""
+    with contextlib.closing(connect(archive)) as db, sqlite_errors(archive):
+        (wanted,) = db.execute("pragma page_size").fetchone()
+    with contextlib.ExitStack() as stack:
+        with contextlib.closing(connect(database, readonly=True)) as db, sqlite_errors(archive):
+            if db.execute("pragma page_size").fetchone() != (wanted,):
+                with _no_space(archive):
+                    remove_abandoned(archive.parent)
+                    target = stack.enter_context(temporary_file(archive.parent))
+                db.execute(f"pragma page_size = {wanted}")
+                db.execute("vacuum into ?", [str(target)])
+                database = target
+        yield database
 
 
 def _keep_previous(path: Path) -> str | None:
@@ -117,7 +143,7 @@ def _keep_previous(path: Path) -> str | None:
 def _set_aside(path: Path) -> str:
     """Move what cannot be backed up out of the way, whole: somebody may still want to
     salvage it, and the restore must not write into it."""
-    aside = path.with_name(f"{path.name}.replaced-{stamp()}")
+    aside = aside_name(path, "replaced")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
