@@ -314,6 +314,20 @@ def test_a_backup_whose_manifest_cannot_be_written_is_none(
     assert list(in_the_way.parent.iterdir()) == [in_the_way]
 
 
+def test_a_manifest_whose_backup_is_gone_goes_with_the_next_that_go(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    # As a kill between the two leaves it.
+    for folder in (archive_path.with_name("glin-backups"), tmp_path / "elsewhere"):
+        gone, stays = (Path(backup_db(filled, folder).path) for _ in range(2))
+        gone.unlink()
+        other = folder / "notes-20260211T055333Z.db.json"
+        other.write_text("{}")
+        made = Path(backup_db(filled, folder, keep=Keep(last=2)).path)
+        left = {stays, manifest_path(stays), made, manifest_path(made), other}
+        assert set(folder.iterdir()) == left
+
+
 def test_a_damaged_archive_gets_no_backup(
     archive_path: Path, filled: sqlite_utils.Database
 ) -> None:

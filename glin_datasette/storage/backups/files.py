@@ -20,6 +20,7 @@ __all__ = [
     "backup_files",
     "backup_time",
     "created_at",
+    "is_backup_name",
     "newest_backup",
     "take_name",
 ]
@@ -33,12 +34,16 @@ _NAME = re.compile(f"^.+{_TIME}$")
 
 def backup_files(archive: Path, folder: Path) -> list[Path]:
     """The backups in ``folder`` that are named after ``archive``, newest first."""
-    own = re.compile(re.escape(archive.stem) + _TIME)
     if not folder.is_dir():
         return []
-    found = [f for f in folder.iterdir() if own.fullmatch(f.name) and f.is_file()]
+    found = [f for f in folder.iterdir() if is_backup_name(archive, f.name) and f.is_file()]
     # Without the Z, so that a second one of the same second sorts behind the first.
     return sorted(found, key=lambda file: file.name.partition("Z.db")[0], reverse=True)
+
+
+def is_backup_name(archive: Path, name: str) -> bool:
+    """Whether a file is called as backups of ``archive`` are."""
+    return re.fullmatch(re.escape(archive.stem) + _TIME, name) is not None
 
 
 def newest_backup(archive: str | os.PathLike[str]) -> Path | None:

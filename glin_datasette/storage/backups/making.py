@@ -17,7 +17,14 @@ from ...models import BackupReport
 from ..connection import BUSY_TIMEOUT_MS, connect, database_path, sqlite_errors, timed
 from .contents import Contents, count_rows, inspect
 from .files import PACKED, backup_files, created_at, take_name
-from .manifest import Manifest, digest, manifest_path, read_manifest, write_manifest
+from .manifest import (
+    Manifest,
+    digest,
+    left_alone,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
 from .packing import pack, unpack
 from .retention import Keep
 from .temporary import remove_abandoned, temporary_file
@@ -202,6 +209,12 @@ def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str
             file.unlink(missing_ok=True)
             gone.append(str(file))
             manifest_path(file).unlink(missing_ok=True)
+    # One that was killed in between, or whoever removed a backup by hand, left its manifest.
+    for file in left_alone(archive, folder):
+        with contextlib.suppress(BackupError, OSError):
+            manifest = read_manifest(file)
+            if own or (manifest and manifest.is_of(archive)):
+                manifest_path(file).unlink(missing_ok=True)
     return tuple(gone)
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from ... import paths
 from ...errors import BackupError
-from .files import backup_files
+from .files import backup_files, is_backup_name
 from .temporary import temporary_file
 
 __all__ = [
     "Manifest",
     "described_by",
     "digest",
+    "left_alone",
     "manifest_path",
     "newest_intact",
     "read_manifest",
@@ -103,6 +104,16 @@ def read_manifest(backup: Path) -> Manifest | None:
             "verified by its contents alone"
         ) from None
     return manifest
+
+
+def left_alone(archive: Path, folder: Path) -> list[Path]:
+    """The backups in ``folder``, named after ``archive``, of which only the manifest is left."""
+    return [
+        backup
+        for manifest in folder.glob("*.json")
+        if is_backup_name(archive, (backup := manifest.with_suffix("")).name)
+        and not backup.exists()
+    ]
 
 
 def newest_intact(archive: Path) -> Path | None:
