@@ -179,6 +179,8 @@ def _check_there(path: Path) -> None:
     why = errno.EISDIR if stat.S_ISDIR(mode) else errno.EACCES
     if stat.S_ISDIR(mode) or not os.access(path, os.R_OK):
         raise ArchiveError(f"{path}: cannot be read: {os.strerror(why)}")
+    if not stat.S_ISREG(mode):  # A pipe would be waited for.
+        raise ArchiveError(f"{path}: cannot be read: it is no file")
 
 
 def _check_header(db: sqlite_utils.Database) -> None:

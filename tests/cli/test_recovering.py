@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,21 @@ def test_no_space_for_the_new_archive_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     assert "glin-recovered.db" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["glin.db"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_what_is_no_file_is_refused_at_once(process: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for command in (
+        ("--db", pipe, "list"),
+        ("--db", pipe, "check", "--repair"),
+        ("verify", pipe),
+        ("restore", pipe, "--yes"),
+        ("recover", pipe),
+        ("import", pipe),
+        ("verify", tmp_path),
+    ):
+        told = process(*command, status=1).stderr
+        assert len(told.splitlines()) == 1, told
+        assert ": cannot be read: " in told or "is not a regular file" in told, told

@@ -37,6 +37,8 @@ def verified(backup: Path) -> Iterator[tuple[BackupReport, Path]]:
         raise NotFound(
             f"{backup}: no such backup; 'glin-datasette backup --list' shows which there are"
         )
+    if not backup.is_file():  # A pipe would be waited for, and some devices have no end.
+        raise BackupError(f"{backup}: cannot be read: it is no file")
     with timed("verify_backup"), contextlib.ExitStack() as stack:
         manifest = read_manifest(backup)
         sha256 = _digested(backup, manifest)

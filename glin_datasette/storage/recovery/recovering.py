@@ -45,6 +45,8 @@ def recover_db(
     if not source.exists():
         raise NotFound(f"{source}: no such file to recover")
     target = Path(to).expanduser() if to is not None else _beside(source)
+    if not source.is_file():  # A pipe would be waited for, and some devices have no end.
+        raise ArchiveError(f"{source}: cannot be read: it is no file")
     if target.exists():
         raise ArchiveError(f"{target}: is there already; name another file with --to")
     started = time.perf_counter()
