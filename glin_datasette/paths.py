@@ -7,10 +7,14 @@ from pathlib import Path
 
 import platformdirs
 
+from .errors import NotFound
+
 __all__ = [
+    "archive_file",
     "backups_dir",
     "data_dir",
     "default_db",
+    "expanded",
     "metadata_path",
     "migrations_dir",
     "opens_in_datasette",
@@ -18,22 +22,47 @@ __all__ = [
     "replica_state",
     "samples_dir",
     "tokens_path",
+    "told",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with ``~`` for a home folder.
+
+    :raises NotFound: if there is no such home
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = Path(path).parts[0]
+        raise NotFound(f"{path}: there is no home folder {home}; write the whole path") from None
+
+
+def told(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be stored and told: what is not UTF-8 in it as ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def archive_file(path: str | os.PathLike[str]) -> Path:
+    """The file that is meant by the path of an archive: a link is followed, since SQLite puts
+    the WAL beside the file itself, and backups belong there too."""
+    file = expanded(path)
+    return Path(os.path.realpath(file)) if file.is_symlink() else file
 
 
 def data_dir() -> Path:
     """The folder of the archive: ``$GLIN_DATA_DIR``, else the platform's own for ``glin``."""
     configured = os.environ.get("GLIN_DATA_DIR")
     if configured:
-        return Path(configured).expanduser().absolute()
+        return expanded(configured).absolute()
     return Path(platformdirs.user_data_dir("glin", appauthor=False))
 
 
 def default_db() -> Path:
     """The archive where no ``--db`` names another."""
-    return data_dir() / "glin.db"
+    return archive_file(data_dir() / "glin.db")
 
 
 def tokens_path() -> Path:

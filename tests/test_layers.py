@@ -21,7 +21,7 @@ PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
 BELOW_RENDER = {"models", "errors", "dates", "tool_input", "resume"}
-BELOW_IMPORTERS = {"models", "errors", "dates", "tool_input", "generated_ids", "sizes"}
+BELOW_IMPORTERS = {"models", "errors", "paths", "dates", "tool_input", "generated_ids", "sizes"}
 BELOW_SEARCH = BASE | {"dates", "generated_ids", "storage", "queries"}
 BELOW_TOP = BELOW_SEARCH | {
     "dates",
@@ -43,7 +43,7 @@ BELOW_TOP = BELOW_SEARCH | {
 MAY_IMPORT = {
     "models": set(),
     "errors": set(),
-    "paths": set(),
+    "paths": {"errors"},
     "access": BASE | {"dates"},
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors", "dates"},

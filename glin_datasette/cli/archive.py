@@ -49,7 +49,7 @@ def verbose_option(*names: str) -> Callable[[F], F]:
 def archive_path() -> Path:
     """The file that ``--db`` names, or the default one."""
     named: Path | None = click.get_current_context().meta.get(_DB)
-    return named.expanduser() if named is not None else paths.default_db()
+    return paths.archive_file(named) if named is not None else paths.default_db()
 
 
 def open_archive() -> sqlite_utils.Database:

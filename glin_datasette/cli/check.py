@@ -11,7 +11,7 @@ from ..models import HealthReport, RepairReport
 from ..render import one_line
 from ..sizes import human_size
 from ..storage import check_file, repair_db
-from .archive import archive_path, open_archive
+from .archive import archive_path
 from .command import JSON, command
 from .output import echo_json, plural
 from .progress import progress_bar
@@ -62,8 +62,6 @@ def check(deep: bool, repair: bool, secrets: bool, as_json: bool) -> None:
     if secrets and deep:
         raise click.UsageError("--secrets reads everything anyway; leave --deep out")
     path = archive_path()
-    if not path.exists():
-        open_archive()
     if secrets:
         if tell_secrets(path, as_json=as_json).total:
             click.get_current_context().exit(1)

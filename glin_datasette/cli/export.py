@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .. import paths
 from ..errors import UsageError
 from ..export import export_lines, write_export
 from ..storage import find_conversation, query_conversations
@@ -49,5 +50,5 @@ def export(ids: tuple[str, ...], output: Path | None, **filters: Any) -> None:
     if output is None or str(output) == "-":
         echo_pieces(lines)
         return
-    write_export(lines, output.expanduser())
+    write_export(lines, paths.expanded(output))
     click.echo(f"Exported {plural(len(found), 'conversation')} to {output}", err=True)

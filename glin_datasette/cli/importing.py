@@ -38,7 +38,7 @@ _MAX_ERRORS = 20
     statuses="0 done, even if damaged records were skipped; 1 something cannot be read, or a "
     "PATH is of no known format, or the import failed; 2 wrong usage.",
 )
-@click.argument("files", metavar="[PATH]...", nargs=-1, type=FilePath())
+@click.argument("files", metavar="[PATH]...", nargs=-1, type=FilePath(any_name=True))
 @click.option("--list", "list_", is_flag=True, help="List formats and places, import nothing.")
 @click.option("--watch", is_flag=True, help="Import, then whatever changes, until Ctrl-C.")
 @click.option("--format", metavar="NAME", help="Read each PATH that is a file as this format.")

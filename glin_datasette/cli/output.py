@@ -31,7 +31,8 @@ def echo_pieces(pieces: Iterable[str]) -> None:
     sys.stdout.flush()
     stream = sys.stdout.buffer
     for piece in pieces:
-        stream.write(piece.encode())
+        # Half of a surrogate pair, as in names that are not UTF-8, is escaped as JSON does it.
+        stream.write(piece.encode(errors="backslashreplace"))
     stream.flush()
 
 

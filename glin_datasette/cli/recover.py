@@ -11,6 +11,8 @@ import click
 from ..models import Recovered, RecoveryReport
 from ..render import one_line
 from ..storage import recover_db
+from ..storage.backups.files import is_backup
+from .archive import archive_path
 from .command import JSON, command
 from .file_path import FilePath
 from .output import echo_json, plural, table
@@ -72,7 +74,9 @@ def _tell(report: RecoveryReport) -> None:
     new = shlex.quote(report.path)
     click.echo("What to do next:")
     click.echo(f"  glin-datasette check --deep --db {new}")
-    click.echo(f"  glin-datasette restore {new} --db {shlex.quote(report.source)}")
+    # A backup is no archive to be restored into.
+    archive = archive_path() if is_backup(Path(report.source)) else report.source
+    click.echo(f"  glin-datasette restore {new} --db {shlex.quote(str(archive))}")
     if not report.complete:
         click.echo("  glin-datasette import    # what is still in the tools' own files")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from .. import paths
 from ..errors import UsageError
 from ..models import ReplicaStatus, RestoreReport
 from ..render import one_line
@@ -144,7 +145,7 @@ def _restore(
     from ..replication import restore_replica
 
     archive = archive_path()
-    place = to.expanduser() if to else archive
+    place = paths.archive_file(to) if to else archive
 
     def approve(found: RestoreReport) -> None:
         if not yes:

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from ..paths import expanded
+
 __all__ = ["app_data", "configured"]
 
 
@@ -25,4 +27,4 @@ def app_data(*names: str) -> list[Path]:
 def configured(variable: str, default: Path) -> Path:
     """The folder that an environment variable names, else ``default``."""
     named = os.environ.get(variable)
-    return Path(named).expanduser() if named else default
+    return expanded(named) if named else default

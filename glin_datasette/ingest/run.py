@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..importers import broken_importers, importer_for, importer_named, importers
 from ..importers.base import Checkpoint, Importer, Summary
 from ..models import ImportReport
+from ..paths import told
 from ..storage.connection import database_path, transaction
 from ..storage.import_files import (
     ImportFile,
@@ -122,7 +123,7 @@ class _Run:
                 continue
 
     def _import_file(self, path: Path, importer: Importer | None) -> None:
-        seen = known = find_import_file(self.db, str(path))
+        seen = known = find_import_file(self.db, told(path))
         before = importer_named(known.format) if known else None
         size, mtime_ns = stamp(path, before)
         was_redacted = bool(known and known.state.get(_REDACTED))
@@ -158,7 +159,7 @@ class _Run:
         shaper = Shaper(self.options, redact=redact)
         with blaming(importer), self._loading(importer) as load:
             # Nobody else writes from here on.
-            if find_import_file(self.db, str(path)) != seen:
+            if find_import_file(self.db, told(path)) != seen:
                 raise Overtaken
             items = shaper.shape(read(importer, path, start), exact=importer.exact)
             reading = feed(load, items, start, self._tell)
@@ -170,7 +171,7 @@ class _Run:
                 record_import_file(
                     self.db,
                     ImportFile(
-                        path=str(path),
+                        path=told(path),
                         format=importer.name,
                         size=size,
                         mtime_ns=mtime_ns,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..importers.base import Skipped
 from ..models import ImportReport, Problem
+from ..paths import told
 
 #: A report names so many damaged places; all are counted.
 MAX_PROBLEMS = 1000
@@ -31,7 +32,7 @@ class Tally:
     def failure(self, path: Path | str, error: str) -> None:
         """Note what could not be read at all."""
         if len(self.failures) < MAX_PROBLEMS:
-            self.failures.setdefault(str(path), Problem(str(path), None, error))
+            self.failures.setdefault(told(path), Problem(told(path), None, error))
 
     def unreadable(self, path: Path, ex: OSError) -> None:
         """Note what the system would not let us read."""
@@ -40,7 +41,7 @@ class Tally:
     def damage(self, path: Path, problems: list[Skipped]) -> None:
         """Note the damaged places of a file."""
         for problem in problems[: MAX_PROBLEMS - len(self.errors)]:
-            self.errors.append(Problem(str(path), problem.line, problem.error))
+            self.errors.append(Problem(told(path), problem.line, problem.error))
 
     def report(self, seconds: float) -> ImportReport:
         """All of it."""

@@ -51,8 +51,11 @@ class Attached:
     tasks: dict[str, Task] = field(default_factory=dict)
 
 
-#: Whoever may see what is in an archive may see these tables.
-_READ_TABLES = ("conversations", "messages", "message_refs", "tags")
+#: Whoever may see what is in an archive may see these tables: the pages show of all of them.
+_READ_TABLES = (
+    "conversations", "messages", "message_refs", "tags", "conversation_tags", "message_tags",
+    "attachments", "message_attachments", "import_files",
+)  # fmt: skip
 
 _attached: weakref.WeakKeyDictionary[Datasette, Attached] = weakref.WeakKeyDictionary()
 
@@ -110,7 +113,7 @@ def recognise(datasette: Datasette) -> list[tuple[str, Path, bool]]:
     for name, database in datasette.databases.items():
         if not database.path:
             continue
-        path = Path(database.path).absolute()
+        path = paths.archive_file(database.path).absolute()
         try:
             indexed = _opens_as_archive(path, mutable=database.is_mutable)
             if indexed is not None:

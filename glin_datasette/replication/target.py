@@ -50,7 +50,7 @@ def parse_target(text: str) -> Target:
     if "://" not in text:
         if not text.strip():
             raise UsageError(f"an empty target; {_KNOWN}")
-        return _folder(Path(text).expanduser())
+        return _folder(paths.expanded(text))
     try:
         url = urlsplit(text)
         _ = url.port
@@ -128,7 +128,7 @@ def _sftp(text: str, url: SplitResult) -> Target:
     path = unquote(url.path)
     if not url.hostname or path in ("", "/"):
         raise UsageError(f"{text}: name a host and a folder, as in sftp://you@host/backups/glin")
-    key = Path(options["key"]).expanduser().absolute() if "key" in options else _own_key()
+    key = paths.expanded(options["key"]).absolute() if "key" in options else _own_key()
     if key is None or not key.is_file():
         raise ReplicationError(
             f"{key or Path('~/.ssh').expanduser()}: no key file there; name one without a "
@@ -162,7 +162,7 @@ def _options(text: str, url: SplitResult, known: tuple[str, ...]) -> dict[str, s
 
 
 def _own_key() -> Path | None:
-    files = (Path("~/.ssh").expanduser() / name for name in _KEYS)
+    files = (paths.expanded("~/.ssh") / name for name in _KEYS)
     return next((file for file in files if file.is_file()), None)
 
 
@@ -176,7 +176,7 @@ def _host_key(host: str, port: int) -> str:
     if command is None:
         raise ReplicationError("ssh-keygen is not on PATH; install OpenSSH's client for SFTP")
     keys: list[list[str]] = []
-    for file in (Path("~/.ssh/known_hosts").expanduser(), Path("/etc/ssh/ssh_known_hosts")):
+    for file in (paths.expanded("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts")):
         done = subprocess.run(
             [command, "-F", name, "-f", str(file)],
             stdin=subprocess.DEVNULL,

@@ -15,6 +15,8 @@ __all__ = ["change_tags", "set_notes"]
 
 #: Characters of a note. It is shown on every page of its conversation.
 MAX_NOTES = 100_000
+#: Characters of a tag that somebody adds; those of imported archives stay as they are.
+MAX_TAG = 200
 
 
 def change_tags(
@@ -30,12 +32,14 @@ def change_tags(
     :param add: ``False`` takes it off
     :returns: how many were not so before
     :raises NotFound: if there is no such conversation or message
-    :raises FilterError: if the tag is empty or cannot be stored
+    :raises FilterError: if the tag is empty, longer than 200 characters or cannot be stored
     """
     change_conversation = tag_conversation if add else untag_conversation
     change_message = tag_message if add else untag_message
     if not tag.strip():
         raise FilterError("a tag needs a name")
+    if add and (len(tag) > MAX_TAG or "\0" in tag):
+        raise FilterError(f"a tag has at most {MAX_TAG} characters, and none of them is zero")
     with timed("change_tags") as facts, transaction(db):
         changed = TagChange(
             conversations=sum(change_conversation(db, each, tag) for each in conversations),

@@ -69,6 +69,7 @@ def create_file(path: Path) -> None:
 
     :raises ArchiveError: if the folder cannot be made or written
     """
+    _refuse_unnameable(path)
     try:
         folder = path.parent
         if not folder.exists():
@@ -113,6 +114,19 @@ def transaction(db: sqlite_utils.Database) -> Iterator[sqlite_utils.Database]:
             if db.conn.in_transaction:
                 db.conn.execute("ROLLBACK")
             raise
+
+
+@contextlib.contextmanager
+def one_moment(db: sqlite_utils.Database) -> Iterator[None]:
+    """Let everything that a block reads be of one moment, whatever others write meanwhile."""
+    if db.conn.in_transaction:
+        yield
+        return
+    db.conn.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.conn.execute("ROLLBACK")
 
 
 @contextlib.contextmanager
@@ -170,6 +184,7 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
 
 
 def _check_there(path: Path) -> None:
+    _refuse_unnameable(path)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -181,6 +196,16 @@ def _check_there(path: Path) -> None:
         raise ArchiveError(f"{path}: cannot be read: {os.strerror(why)}")
     if not stat.S_ISREG(mode):  # A pipe would be waited for.
         raise ArchiveError(f"{path}: cannot be read: it is no file")
+
+
+def _refuse_unnameable(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ArchiveError(
+            f"{path}: SQLite takes no names that are not UTF-8; choose another with --db or "
+            "GLIN_DATA_DIR"
+        ) from None
 
 
 def _check_header(db: sqlite_utils.Database) -> None:
@@ -220,4 +245,4 @@ def _enable_wal(db: sqlite_utils.Database) -> None:
 
 def resolve(path: str | os.PathLike[str] | None) -> Path:
     """``path``, or the default place of the archive."""
-    return Path(path).expanduser() if path is not None else paths.default_db()
+    return paths.archive_file(path) if path is not None else paths.default_db()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from .. import paths
 from ..errors import BackupError, DamagedArchive, NotAnArchive, ReadOnlyArchive
 from ..models import Repaired, RepairReport
 from .backups.files import aside_name
@@ -65,7 +66,7 @@ def repair_db(archive: str | os.PathLike[str], *, progress: Progress | None = No
     :raises DamagedArchive: if pages of it cannot be read; it is left untouched
     :raises BackupError: if no copy can be made; it is left untouched
     """
-    path = Path(archive).expanduser()
+    path = paths.archive_file(archive)
     started = time.perf_counter()
     with (
         contextlib.ExitStack() as held,

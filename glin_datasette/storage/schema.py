@@ -20,7 +20,7 @@ from sqlite_utils import Migrations
 
 from .. import paths
 from ..errors import DamagedArchive, NewerArchive, NotAnArchive
-from .connection import database_path, sqlite_errors, timed, transaction
+from .connection import database_path, one_moment, sqlite_errors, timed, transaction
 
 #: A column that each step made. Where it is there and the step is not recorded, or the other
 #: way around, something has changed the one and not the other.
@@ -128,29 +128,36 @@ def fit_search_index(db: sqlite_utils.Database) -> None:
 def refuse_foreign(db: sqlite_utils.Database, path: Path | None) -> None:
     """Raise unless ``db`` is empty or an archive that this release understands, with the
     tables of the steps that it records."""
-    with sqlite_errors(path):
+    # Another process may be making the archive just now.
+    with sqlite_errors(path), one_moment(db):
         applied = _applied(db)
-        known = {step.name for step in steps()._migrations}
-        if not applied:
-            tables = [name for name in db.table_names() if not name.startswith(("sqlite_", "_"))]
-            if tables and db.execute("pragma application_id").fetchone()[0] == _application_id():
-                raise DamagedArchive(_untrue(path, "none is recorded, but there are tables"))
-            if tables:
-                names = ", ".join(sorted(tables)[:3]) + (" …" if len(tables) > 3 else "")
-                raise NotAnArchive(
-                    f"{path}: a database, but not an archive of glin (it holds {names}); "
-                    "choose another file with --db"
-                )
-    newer = sorted(applied - known)
+        if applied:
+            _refuse_newer(path, applied)
+            _compare_record(db, path, applied)
+        else:
+            _refuse_tables(db, path)
+
+
+def _refuse_tables(db: sqlite_utils.Database, path: Path | None) -> None:
+    tables = [name for name in db.table_names() if not name.startswith(("sqlite_", "_"))]
+    if tables and db.execute("pragma application_id").fetchone()[0] == _application_id():
+        raise DamagedArchive(_untrue(path, "none is recorded, but there are tables"))
+    if tables:
+        names = ", ".join(sorted(tables)[:3]) + (" …" if len(tables) > 3 else "")
+        raise NotAnArchive(
+            f"{path}: a database, but not an archive of glin (it holds {names}); "
+            "choose another file with --db"
+        )
+
+
+def _refuse_newer(path: Path | None, applied: set[str]) -> None:
+    newer = sorted(applied - {step.name for step in steps()._migrations})
     if newer:
         raise NewerArchive(
             f"{path}: written by a newer release (schema step {newer[-1]}; this one knows up "
             f"to {newest_version()}). Upgrade with 'pip install --upgrade glin-datasette'; "
             "nothing was changed"
         )
-    if applied:
-        with sqlite_errors(path):
-            _compare_record(db, path, applied)
 
 
 def _compare_record(db: sqlite_utils.Database, path: Path | None, applied: set[str]) -> None:

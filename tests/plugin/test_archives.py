@@ -215,3 +215,14 @@ async def test_an_archive_that_is_damaged_while_it_is_served(serve, archive: Pat
         assert response.status_code in (200, 503), page
         assert "Traceback" not in response.text
         assert str(archive.parent) not in response.text
+
+
+@pytest.mark.parametrize("table", ["attachments", "message_attachments", "conversation_tags"])
+async def test_no_page_shows_what_is_in_a_table_that_somebody_may_not_see(
+    serve, archive: Path, table: str
+) -> None:
+    closed = {"databases": {"glin": {"tables": {table: {"allow": {"id": "alice"}}}}}}
+    served = serve(archive, says=closed)
+    for page in ("/-/glin", "/-/glin/conversations/1", f"/-/glin/attachments/{'0' * 64}"):
+        assert (await served.get(page)).status_code == 403
+        assert (await served.get(page, {"id": "alice"})).status_code in (200, 404)

@@ -232,7 +232,8 @@ async def test_pages_of_this_server_may(serve, archive: Path, headers: dict[str,
 @pytest.mark.parametrize("path", [BACKUPS, HEALTH, *PAGES])
 async def test_other_methods_are_refused(serve, archive: Path, path: str, method: str) -> None:
     served = serve(archive)
-    response = await served.ds.client.request(method, path)
+    json = {"content-type": "application/json"}
+    response = await served.ds.client.request(method, path, headers=json)
     assert response.status_code == 405
     assert "GET" in response.headers["allow"]
     if path.endswith(".json"):

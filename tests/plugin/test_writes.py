@@ -114,8 +114,9 @@ async def test_notes_are_replaced(serve: Callable[..., Any], archive: Path) -> N
         ("/-/glin/search?q=a&page=2", "/-/glin/search?q=a&page=2"),
         ("/-/glin", "/-/glin"),
         *((there, "/-/glin/tags?tag=t") for there in (
-            "", "https://evil.example/", "//evil.example/-/glin", "/-/glinx", "/", "/glin/messages",
-            "/\\evil.example", "javascript:alert(1)", "/-/glin/\r\nx: y", "http:/-/glin", "http://[",
+            "", "https://evil.example/", "//evil.example/-/glin", "///-/glin", "/-/glinx", "/",
+            "/glin/messages", "/\\evil.example", "javascript:alert(1)", "/-/glin/\r\nx: y",
+            "http:/-/glin", "http://[",
         )),
     ],
 )  # fmt: skip
@@ -133,6 +134,22 @@ async def test_a_form_comes_back_to_a_page_of_ours(
         "/-/glin/tags", data=form, cookies=cookies, headers={"sec-fetch-site": "same-origin"}
     )
     assert (response.status_code, response.headers["location"]) == (303, back)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tag": "x" * 201}, {"tag": "a\0b"}, {"tag": "\ud800"}, {"q": "\ud800", "scope": "messages"}],
+)
+async def test_what_no_tag_or_query_may_be(
+    serve: Callable[..., Any], archive: Path, wrong: dict[str, str]
+) -> None:
+    before = tags_of(archive)
+    asked = {"action": "add", "tag": "new", "conversations": [1], **wrong}
+    answer = await serve(archive).post(TAGS, ADMIN, asked)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert tags_of(archive) == before
 
 
 #: Every route that writes, and what is sent to it. New ones fail the test below.

@@ -301,3 +301,25 @@ def test_an_archive_that_is_opened_again_stays_locked(
     assert archive_path.with_name("glin.db-wal").exists()
     tag_conversation(db, 1, "y")
     assert [name for (name,) in db.execute("select name from tags")] == ["x", "y"]
+
+
+def test_an_archive_that_another_process_makes_meanwhile_is_no_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "glin.db"
+    connection.create_file(path)
+    look = schema._applied
+    asked: list[Path] = []
+
+    def slow(db: sqlite_utils.Database) -> set[str]:
+        found = look(db)
+        asked.append(path)
+        if len(asked) == 1:
+            get_db(path).close()
+        return found
+
+    monkeypatch.setattr(schema, "_applied", slow)
+    with connection.connect(path) as db:
+        schema.refuse_foreign(db, path)
+        assert len(asked) > 1
+        assert pending(db) == []

@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ...paths import expanded
 from ..base import Checkpoint, Importer, Item
 from ..documents import outline
 from ..jsonl import BadLine, decode
@@ -67,7 +68,7 @@ class ClaudeCode(Importer):
     def places(self) -> Sequence[Path]:
         """``$CLAUDE_CONFIG_DIR/projects`` if that is set, else the two usual folders."""
         if configured := os.environ.get("CLAUDE_CONFIG_DIR"):
-            return [Path(configured).expanduser() / "projects"]
+            return [expanded(configured) / "projects"]
         home = Path.home()
         return [home / ".claude" / "projects", home / ".config" / "claude" / "projects"]
 

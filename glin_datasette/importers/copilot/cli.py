@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...paths import expanded
 from ..base import Checkpoint, Importer, Item, Skipped
 from ..jsonl import Line
 from ..places import configured
@@ -56,7 +57,7 @@ class CopilotCli(Importer):
         homes = [configured("COPILOT_HOME", Path.home() / ".copilot")]
         state = os.environ.get("XDG_STATE_HOME")
         if state and not os.environ.get("COPILOT_HOME"):
-            homes.append(Path(state).expanduser() / ".copilot")
+            homes.append(expanded(state) / ".copilot")
         return [home / folder for home in homes for folder in _FOLDERS]
 
     def matches(self, path: Path) -> bool:

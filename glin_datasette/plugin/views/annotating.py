@@ -84,6 +84,10 @@ def _one(body: dict[str, list[Any]], name: str) -> str:
     values = body.get(name) or [""]
     if not isinstance(values[0], str):
         raise Refused(400, f"{name} must be a text")
+    try:
+        values[0].encode()
+    except UnicodeEncodeError:
+        raise Refused(400, f"{name} holds half of a surrogate pair; repair it") from None
     return values[0]
 
 
@@ -121,6 +125,7 @@ def _next(asked: Asked, body: dict[str, list[Any]]) -> str:
     except ValueError:
         parts = urlsplit("")
     ours = parts.path == root or parts.path.startswith(f"{root}/")
+    ours = ours and not said.startswith("//")
     if ours and not parts.scheme and not parts.netloc and said.isprintable() and "\\" not in said:
         return said
     return asked.urls.tag(_one(body, "tag"))

@@ -20,6 +20,7 @@ __all__ = [
     "backup_files",
     "backup_time",
     "created_at",
+    "is_backup",
     "is_backup_name",
     "newest_backup",
     "take_name",
@@ -50,6 +51,11 @@ def newest_backup(archive: str | os.PathLike[str]) -> Path | None:
     """The newest backup beside an archive, judged by its name; ``None`` if there is none."""
     path = Path(archive)
     return next(iter(backup_files(path, paths.backups_dir(path))), None)
+
+
+def is_backup(file: Path) -> bool:
+    """Whether a file is called as the backups of some archive are."""
+    return _NAME.match(file.name) is not None
 
 
 def backup_time(backup: Path) -> datetime:

@@ -62,7 +62,7 @@ def backup_db(
         raise BackupError("a database in memory has no file to back up; open one with get_db()")
     if isinstance(keep, int):
         keep = Keep(last=keep)
-    target_folder = Path(folder).expanduser() if folder is not None else paths.backups_dir(source)
+    target_folder = paths.expanded(folder) if folder is not None else paths.backups_dir(source)
     started = time.perf_counter()
     with timed("backup_db") as facts, _writing(target_folder) as temporary:
         rows = _copy(source, temporary, progress)

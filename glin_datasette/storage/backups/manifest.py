@@ -88,8 +88,8 @@ def read_manifest(backup: Path) -> Manifest | None:
     """
     path = manifest_path(backup)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too long")
+        if path.stat().st_size > _LARGEST or not path.is_file():
+            raise ValueError("too long, or no file")
         said = json.loads(path.read_text("utf-8"))
         known = {each.name for each in fields(Manifest)}
         manifest = Manifest(**{name: value for name, value in said.items() if name in known})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from ... import paths
 from ...errors import BackupError, DamagedArchive, MigrationError, NewerArchive, NotAnArchive
 from ...models import RestoreReport
 from ..archive import init_db
@@ -46,7 +47,7 @@ def restore_db(
     :raises GlinError: if the backup is damaged, newer than this release or no archive
     :raises BackupError: if the archive cannot be written
     """
-    path, source = Path(archive).expanduser(), Path(backup).expanduser()
+    path, source = paths.archive_file(archive), paths.expanded(backup)
     started = time.perf_counter()
     previous: str | None = None
     with verified(source) as (report, database):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ... import paths
 from ...errors import ArchiveError, GlinError, NotFound
 from ...models import RecoveryReport
 from ..archive import get_db
@@ -41,10 +42,10 @@ def recover_db(
     :raises NotAnArchive: if nothing of an archive is found in it; nothing is written
     :raises ArchiveError: if it cannot be read, or the new one cannot be written or is there
     """
-    source = Path(damaged).expanduser()
+    source = paths.archive_file(damaged)
     if not source.exists():
         raise NotFound(f"{source}: no such file to recover")
-    target = Path(to).expanduser() if to is not None else _beside(source)
+    target = paths.expanded(to) if to is not None else _beside(source)
     if not source.is_file():  # A pipe would be waited for, and some devices have no end.
         raise ArchiveError(f"{source}: cannot be read: it is no file")
     if target.exists():
