@@ -572,6 +572,10 @@ def test_many_requests_while_importing(tmp_path: Path) -> None:
                     page = "/-/glin/tags.json"
                     body = {"action": "add", "tag": f"t{number}", "messages": [number % first + 1]}
                 status, said = client.ask(page, body)
+                while status == 503 and any(each in said for each in BUSY):
+                    # As the documents say: somebody else was writing for that long.
+                    statuses[status] += 1
+                    status, said = client.ask(page, body)
                 assert status == 200, (page, status, said[:500])
                 statuses[status] += 1
                 if body:
@@ -596,7 +600,8 @@ def test_many_requests_while_importing(tmp_path: Path) -> None:
         finally:
             over.set()
         importer.result()
-    assert sum(statuses.values()) == REQUESTS
+    assert statuses[200] == REQUESTS
+    assert statuses[503] <= REQUESTS / 100, statuses
     assert " 500 " not in (tmp_path / "log").read_text()
     sound(path)
     held = rows(path)
