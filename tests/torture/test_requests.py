@@ -134,15 +134,15 @@ def encoded(pairs: list[tuple[bytes, bytes]]) -> bytes:
     ).encode()
 
 
-def pairs(names: tuple[str, ...]) -> st.SearchStrategy[bytes]:
-    name = st.sampled_from(names).map(str.encode)
-    return st.lists(st.tuples(name | RAW, RAW), max_size=5).map(encoded)
-
-
+PAIRS = st.tuples(st.sampled_from(NAMES).map(str.encode) | RAW, RAW)
 #: Unescaped too, as far as a web server lets it through.
-QUERIES = pairs(NAMES) | st.text(st.characters(min_codepoint=33, max_codepoint=126)).map(str.encode)
+QUERIES = st.lists(PAIRS, max_size=5).map(encoded) | st.text(
+    st.characters(min_codepoint=33, max_codepoint=126)
+).map(str.encode)
 #: What begins with an underscore is Datasette's own, and 0.65 fails on some values of it.
-OUR_QUERIES = pairs(tuple(name for name in NAMES if not name.startswith("_")))
+OUR_QUERIES = st.lists(PAIRS.filter(lambda pair: not pair[0].startswith(b"_")), max_size=5).map(
+    encoded
+)
 
 
 @torture
