@@ -62,6 +62,27 @@ def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_u
     return db
 
 
+def connect_damaged(path: Path) -> sqlite_utils.Database:
+    """Open ``path`` although its schema cannot be read or pages are missing, to write over all
+    of it. Nothing that is read through it can be relied on.
+
+    :raises NotAnArchive: if not even its header is that of an SQLite database
+    """
+    _check_there(path)
+    with sqlite_errors(path):
+        conn = sqlite3.connect(_uri(path, False), uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            db = sqlite_utils.Database(conn, execute_plugins=False)
+            # SQLite then goes on where it finds the schema or the number of pages wrong.
+            db.execute("PRAGMA writable_schema = ON")
+            _check_header(db)
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            conn.close()
+            raise
+    return db
+
+
 def create_file(path: Path) -> None:
     """Make an empty file that only its owner can read, in a folder of the same kind.
 

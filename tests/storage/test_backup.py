@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import sqlite_utils
 import zstandard
 
 from glin_datasette.errors import (
+    ArchiveBusy,
     BackupError,
     DamagedArchive,
     GlinError,
@@ -33,6 +36,7 @@ from glin_datasette.storage import (
     backup_db,
     check,
     check_file,
+    connection,
     get_db,
     insert_conversation,
     insert_message,
@@ -40,7 +44,7 @@ from glin_datasette.storage import (
     restore_db,
     verify_backup,
 )
-from glin_datasette.storage.backups import files, making
+from glin_datasette.storage.backups import files, making, replacing
 from glin_datasette.storage.backups.files import backup_files, backup_time
 from glin_datasette.storage.backups.manifest import manifest_path
 from glin_datasette.storage.backups.temporary import temporary_file
@@ -352,27 +356,175 @@ def test_restoring_gives_back_every_row(archive_path: Path, filled: sqlite_utils
     insert_conversation(filled, Conversation(source="t", source_id="after"))
 
 
+def commits(archive: Path, name: str) -> bool:
+    """Whether another connection can commit a conversation now."""
+    with contextlib.closing(sqlite3.connect(archive, timeout=0)) as conn:
+        try:
+            conn.execute("insert into conversations (source, source_id) values ('late', ?)", [name])
+            conn.commit()
+        except sqlite3.OperationalError as ex:
+            assert "locked" in str(ex)
+            return False
+        return True
+
+
+def late_ones(*files: Path | str) -> set[str]:
+    found: set[str] = set()
+    for file in files:
+        with contextlib.closing(sqlite3.connect(file)) as conn:
+            sql = "select source_id from conversations where source = 'late'"
+            found |= {name for (name,) in conn.execute(sql)}
+    return found
+
+
+@pytest.mark.parametrize("before", ["_copy", "inspect", "take_name", "write_manifest"])
 def test_what_is_committed_before_a_restore_is_in_its_backup(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    wanted = backup_db(filled).path
+    whole = getattr(making, before)
+    done: list[bool] = []
+
+    def committing(*arguments: Any, **named: Any) -> Any:
+        made = whole(*arguments, **named)
+        done.append(commits(archive_path, str(len(done))))
+        return made
+
+    monkeypatch.setattr(making, before, committing)
+    previous = restore_db(archive_path, wanted).previous
+    # While the second backup was made nobody could write, and the first one was removed.
+    assert done == [True, False]
+    assert previous is not None
+    assert late_ones(previous) == {"0"}
+    assert late_ones(archive_path) == set()
+    assert {b.path for b in list_backups(archive_path)} == {previous, wanted}
+
+
+def test_what_is_committed_at_the_last_moment_is_not_lost(
     archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = backup_db(filled).path
-    whole = making._copy
-    late = ["1", "2"]
+    whole = making.step_by_step
+    done: list[bool] = []
 
-    def copy_then_write(*arguments: Any) -> Any:
-        rows = whole(*arguments)
-        if late:
-            insert_conversation(filled, Conversation(source="late", source_id=late.pop()))
-        return rows
+    def committing(*arguments: Any) -> Any:
+        # The backup of what is there is made and compared, and the copy about to begin.
+        done.append(commits(archive_path, "last"))
+        return whole(*arguments)
 
-    monkeypatch.setattr(making, "_copy", copy_then_write)
+    monkeypatch.setattr(replacing, "step_by_step", committing)
     previous = restore_db(archive_path, wanted).previous
+    assert done == [True]
     assert previous is not None
-    assert verify_backup(previous).conversations == 5
-    late[:] = [str(n) for n in range(100)]
-    with pytest.raises(BackupError, match="keeps writing"):
+    assert late_ones(archive_path, previous) == {"last"}
+
+
+WRITING = """
+import sqlite3, sys, time
+conn = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+n = 0
+while True:
+    n += 1
+    conn.execute(
+        "insert into conversations (source, source_id) values ('late', ?)", [str(n)]
+    )
+    print(n, flush=True)
+    time.sleep(0.001 * (n % 40))
+"""
+
+
+def test_no_commit_of_another_process_is_lost_in_restores(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    wanted = backup_db(filled).path
+    filled.close()
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITING, archive_path], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        try:
+            kept = [restore_db(archive_path, wanted).previous for _ in range(15)]
+        finally:
+            writer.kill()
+            told = writer.stdout.read().split()
+    assert len(told) > 15
+    assert {"1", *told} <= late_ones(archive_path, *filter(None, kept))
+    assert len(list_backups(archive_path)) == 16
+    assert check_file(archive_path, deep=True).status != "fail"
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["alone", "written"])
+def test_a_restore_that_fails_leaves_all_as_it_was(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch,
+    written: bool,
+) -> None:  # fmt: skip
+    wanted = backup_db(filled).path
+    insert_conversation(filled, Conversation(source="t", source_id="later"))
+    monkeypatch.setattr(replacing, "PAGES_PER_STEP", 3)
+    seen = []
+
+    def stop(done: int, total: int) -> None:
+        # The copy has begun, and others still see what was there.
+        seen.append(filled.table("conversations").count)
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    if written:
+        whole = making.backup_db
+        monkeypatch.setattr(
+            replacing, "backup_db", lambda db: (whole(db), commits(archive_path, "late"))[0]
+        )
+    with pytest.raises(KeyboardInterrupt):
+        restore_db(archive_path, wanted, progress=stop)
+    assert set(seen) == {5 if written else 4}
+    assert filled.table("conversations").count == seen[-1]
+    assert [b.path for b in list_backups(archive_path)] == [wanted]
+    assert len(list((archive_path.parent / "glin-backups").iterdir())) == 2
+    assert commits(archive_path, "after")
+    assert check(filled, deep=True).status != "fail"
+
+
+def test_a_writer_that_never_ends_leaves_no_backup(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backup_db(filled).path
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr(making, "BUSY_TIMEOUT_MS", 200)
+    filled.execute("begin immediate")
+    with pytest.raises(ArchiveBusy, match=r"glin\.db: another process is writing"):
         restore_db(archive_path, wanted)
-    assert filled.table("conversations").count > 3, "nothing was replaced"
+    filled.conn.rollback()
+    assert [b.path for b in list_backups(archive_path)] == [wanted]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this kind of locks is of POSIX")
+@pytest.mark.parametrize("late", [False, True])
+def test_restoring_where_there_can_be_no_wal(
+    tmp_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    wanted = backup_db(filled).path
+    whole = connection._uri
+    monkeypatch.setattr(connection, "_uri", lambda *given: f"{whole(*given)}&vfs=unix-dotfile")
+    path = tmp_path / "other" / "glin.db"
+    with get_db(path) as db:
+        assert db.execute("pragma journal_mode").fetchone() == ("delete",)
+        insert_conversation(db, Conversation(source="late", source_id="early"))
+    if late:
+        backup = making.backup_db
+
+        def committing(db: sqlite_utils.Database) -> Any:
+            made = backup(db)
+            with get_db(path) as other:
+                insert_conversation(other, Conversation(source="late", source_id="late"))
+            return made
+
+        monkeypatch.setattr(replacing, "backup_db", committing)
+    report = restore_db(path, wanted)
+    assert report.previous is not None
+    assert late_ones(report.previous) == ({"early", "late"} if late else {"early"})
+    assert dump(path) == dump(wanted)
+    assert len(list_backups(path)) == (0 if late else 1)
 
 
 def test_what_is_no_damage_sets_nothing_aside(
