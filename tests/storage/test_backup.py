@@ -181,6 +181,68 @@ def test_only_old_backups_of_this_archive_are_pruned(
         backup_db(filled, folder, keep=0)
 
 
+def test_archives_that_differ_in_their_ending_keep_their_backups(tmp_path: Path) -> None:
+    made = []
+    for name in ("work.db", "work.sqlite", "work.db"):
+        with get_db(tmp_path / name) as db:
+            made.append(backup_db(db, keep=1))
+    assert [report.pruned for report in made] == [(), (), (made[0].path,)]
+    # What the other one left is its own to remove, and so is what may be either's.
+    folder = tmp_path / "work-backups"
+    theirs, nobodys = (folder / f"work-2020010{n}T000000Z.db" for n in (1, 2))
+    Path(made[1].path).unlink()
+    manifest_path(Path(made[1].path)).rename(manifest_path(theirs))
+    nobodys.write_text("a backup without a manifest")
+    with get_db(tmp_path / "work.db") as db:
+        backup_db(db, keep=1)
+    assert nobodys.exists()
+    assert manifest_path(theirs).exists()
+    # The other archive is gone, but a manifest still tells of it.
+    (tmp_path / "work.sqlite").unlink()
+    theirs.write_text("a backup")
+    with get_db(tmp_path / "work.db") as db:
+        backup_db(db, keep=1)
+        assert {theirs, nobodys} < set(folder.iterdir())
+        for file in (theirs, manifest_path(theirs)):
+            file.unlink()
+        assert str(nobodys) in backup_db(db, keep=1).pruned
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_machines_that_share_a_folder_keep_their_backups(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    folder = archive_path.parent / "glin-backups"
+    folder.symlink_to(share)
+    theirs, left = (Path(backup_db(filled).path) for _ in range(2))
+    for each in (theirs, left):
+        told = json.loads(manifest_path(each).read_text())
+        manifest_path(each).write_text(json.dumps({**told, "host": "another machine"}))
+    left.unlink()
+    manifest_path(left).rename(manifest_path(left := share / "glin-20200101T000000Z.db"))
+    first, second = (backup_db(filled, keep=1) for _ in range(2))
+    assert (first.pruned, second.pruned) == ((), (first.path,))
+    assert theirs.exists()
+    assert manifest_path(left).exists()
+    # What has no manifest may be theirs.
+    for file in (manifest_path(theirs), manifest_path(left)):
+        file.unlink()
+    assert backup_db(filled, keep=1).pruned == (second.path,)
+    assert theirs.exists()
+
+
+def test_an_archive_that_has_moved_leaves_its_older_backups(tmp_path: Path) -> None:
+    with get_db(tmp_path / "here" / "glin.db") as db:
+        old = Path(backup_db(db).path)
+    (tmp_path / "here").rename(tmp_path / "moved")
+    with get_db(tmp_path / "moved" / "glin.db") as db:
+        first, second = (backup_db(db, keep=1) for _ in range(2))
+    assert (first.pruned, second.pruned) == ((), (first.path,))
+    assert (tmp_path / "moved" / "glin-backups" / old.name).exists()
+
+
 def test_backups_of_days_weeks_and_months_are_kept(
     archive_path: Path, filled: sqlite_utils.Database
 ) -> None:

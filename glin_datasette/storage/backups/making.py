@@ -16,13 +16,13 @@ from ...errors import ArchiveBusy, BackupError, DamagedArchive, GlinError, Newer
 from ...models import BackupReport
 from ..connection import BUSY_TIMEOUT_MS, connect, database_path, sqlite_errors, timed
 from .contents import Contents, count_rows, inspect
-from .files import PACKED, backup_files, created_at, take_name
+from .files import PACKED, created_at, take_name
 from .manifest import (
     Manifest,
     digest,
     left_alone,
     manifest_path,
-    read_manifest,
+    own_backups,
     write_manifest,
 )
 from .packing import pack, unpack
@@ -191,15 +191,7 @@ def _writing(folder: Path) -> Iterator[Path]:
 
 
 def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str, ...]:
-    # The folder beside an archive has its backups only. Anywhere else those of another
-    # archive may have the same names.
-    own = folder.resolve() == paths.backups_dir(archive).resolve()
-    ours = []
-    for file in backup_files(archive, folder):
-        with contextlib.suppress(BackupError):
-            manifest = read_manifest(file)
-            if file != spare and (own or (manifest and manifest.is_of(archive))):
-                ours.append(file)
+    ours = [file for file in own_backups(archive, folder) if file != spare]
     # The new one counts as the newest, even if the clock has gone back.
     old = [file for file in keep.too_old([spare, *ours]) if file != spare]
     gone = []
@@ -211,10 +203,8 @@ def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str
             manifest_path(file).unlink(missing_ok=True)
     # One that was killed in between, or whoever removed a backup by hand, left its manifest.
     for file in left_alone(archive, folder):
-        with contextlib.suppress(BackupError, OSError):
-            manifest = read_manifest(file)
-            if own or (manifest and manifest.is_of(archive)):
-                manifest_path(file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            manifest_path(file).unlink(missing_ok=True)
     return tuple(gone)
 
 
