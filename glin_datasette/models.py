@@ -367,7 +367,9 @@ class Suggestion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
     """A backup file that was made or found. ``size`` is in bytes, of the file as it is;
-    times are UTC. ``sha256`` is ``None`` where nobody has read the file yet."""
+    times are UTC. ``sha256`` is ``None`` where nobody has read the file yet. ``pruned`` are the
+    older ones that were removed, ``spared`` those that were not since this one holds no
+    conversations."""
 
     path: str
     created_at: str
@@ -380,6 +382,7 @@ class BackupReport:
     verified: bool
     seconds: float = 0.0
     pruned: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,12 +64,12 @@ def backup(
     one moment. Beside it lies a manifest, with its SHA-256.
 
     Days, weeks and months are those of UTC, as the names of backups are. Several --keep
-    options keep what any of them keeps. In a folder of your own, only backups of this
-    archive and machine are removed.
+    options keep what any of them keeps. Only backups of this archive and machine are
+    removed, and none that holds conversations while the new one holds none.
 
     With --json: path, created_at, size (bytes), sha256, compressed, schema_version,
-    conversations, messages, verified, seconds and pruned (paths); with --list: backups,
-    the newest first.
+    conversations, messages, verified, seconds, pruned and spared (paths: removed, and not
+    removed since the new one holds no conversations); with --list: backups, the newest first.
     """
     numbers = {"last": keep, "daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly}
     wanted = {name: number for name, number in numbers.items() if number is not None}
@@ -78,7 +78,8 @@ def backup(
             raise click.UsageError("--list makes no backup; leave --keep and --compress out")
         _list(list_backups(archive_path(), folder), as_json)
         return
-    db = open_archive()
+    # One that is not there is no reason to make an empty one, and its backup the newest.
+    db = open_archive(create=False)
     with progress_bar("Backing up") as progress:
         report = backup_db(
             db,
@@ -86,6 +87,12 @@ def backup(
             keep=Keep(**wanted) if wanted else None,
             compress=compress,
             progress=progress,
+        )
+    if report.spared:
+        click.echo(
+            f"{report.path}: holds no conversations, so "
+            f"{plural(len(report.spared), 'older backup')} that would have been removed stayed",
+            err=True,
         )
     if as_json:
         echo_json(dataclasses.asdict(report))

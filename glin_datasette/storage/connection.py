@@ -190,11 +190,18 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
 # one, and removes the WAL that is still in use.
 
 
+def no_archive(path: Path) -> str:
+    """What to say where an archive should be and is not."""
+    return (
+        f"{path}: no archive there; make one with 'glin-datasette init', or name another with --db"
+    )
+
+
 def _check_there(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise NotFound(f"{path}: no archive there; make one with 'glin-datasette init'") from None
+        raise NotFound(no_archive(path)) from None
     except OSError as ex:
         raise ArchiveError(f"{path}: cannot be read: {ex.strerror or ex}") from None
     why = errno.EISDIR if stat.S_ISDIR(mode) else errno.EACCES

@@ -181,6 +181,22 @@ def test_only_old_backups_of_this_archive_are_pruned(
         backup_db(filled, folder, keep=0)
 
 
+def test_an_empty_archive_removes_no_backup_that_holds_something(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    full = backup_db(filled).path
+    bare = Path(full).with_name("glin-20200101T000000Z.db")
+    bare.write_bytes(Path(full).read_bytes())
+    with filled.conn:
+        filled.execute("delete from conversations")
+    first, second = (backup_db(filled, keep=1) for _ in range(2))
+    assert (first.pruned, set(first.spared)) == ((), {full, str(bare)})
+    assert (second.pruned, set(second.spared)) == ((first.path,), {full, str(bare)})
+    insert_conversation(filled, Conversation(source="t", source_id="again"))
+    third = backup_db(filled, keep=1)
+    assert (set(third.pruned), third.spared) == ({full, str(bare), second.path}, ())
+
+
 def test_archives_that_differ_in_their_ending_keep_their_backups(tmp_path: Path) -> None:
     made = []
     for name in ("work.db", "work.sqlite", "work.db"):
@@ -194,6 +210,7 @@ def test_archives_that_differ_in_their_ending_keep_their_backups(tmp_path: Path)
     manifest_path(Path(made[1].path)).rename(manifest_path(theirs))
     nobodys.write_text("a backup without a manifest")
     with get_db(tmp_path / "work.db") as db:
+        insert_conversation(db, Conversation(source="t", source_id="0"))
         backup_db(db, keep=1)
     assert nobodys.exists()
     assert manifest_path(theirs).exists()
@@ -201,6 +218,7 @@ def test_archives_that_differ_in_their_ending_keep_their_backups(tmp_path: Path)
     (tmp_path / "work.sqlite").unlink()
     theirs.write_text("a backup")
     with get_db(tmp_path / "work.db") as db:
+        insert_conversation(db, Conversation(source="t", source_id="1"))
         backup_db(db, keep=1)
         assert {theirs, nobodys} < set(folder.iterdir())
         for file in (theirs, manifest_path(theirs)):

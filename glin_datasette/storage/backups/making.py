@@ -52,6 +52,7 @@ def backup_db(
     ``<name>-backups`` beside the archive. ``compress`` makes it a Zstandard file, and needs
     space for both forms meanwhile. ``keep`` removes this archive's other backups, all but
     so many of the newest or as :class:`Keep` says, and only after the new one was verified.
+    One without conversations removes none that has some.
 
     :raises BackupError: if the copy cannot be written; nothing is left behind and no old
         backup is removed
@@ -90,7 +91,11 @@ def backup_db(
                 with contextlib.suppress(OSError):
                     file.unlink(missing_ok=True)
             raise
-    pruned = _prune(source, target_folder, keep, spare=target) if keep else ()
+    pruned, spared = (
+        _prune(source, target_folder, keep, new=target, empty=not contents.counts["conversations"])
+        if keep
+        else ((), ())
+    )
     return BackupReport(
         path=str(target),
         created_at=manifest.created_at,
@@ -103,6 +108,7 @@ def backup_db(
         verified=True,
         seconds=round(time.perf_counter() - started, 3),
         pruned=pruned,
+        spared=spared,
     )
 
 
@@ -190,12 +196,20 @@ def _writing(folder: Path) -> Iterator[Path]:
         ) from None
 
 
-def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str, ...]:
-    ours = [file for file in own_backups(archive, folder) if file != spare]
+def _prune(
+    archive: Path, folder: Path, keep: Keep, *, new: Path, empty: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove the old backups; which ones, and which would have gone if the new one were not
+    ``empty``. Somebody who lost all may notice it only after the last good one is gone."""
+    ours = {file: manifest for file, manifest in own_backups(archive, folder) if file != new}
     # The new one counts as the newest, even if the clock has gone back.
-    old = [file for file in keep.too_old([spare, *ours]) if file != spare]
-    gone = []
+    old = [file for file in keep.too_old([new, *ours]) if file != new]
+    gone, spared = [], []
     for file in old:
+        manifest = ours[file]
+        if empty and not (manifest and manifest.counts.get("conversations") == 0):
+            spared.append(str(file))
+            continue
         # What cannot be removed is there the next time.
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
@@ -205,7 +219,7 @@ def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str
     for file in left_alone(archive, folder):
         with contextlib.suppress(OSError):
             manifest_path(file).unlink(missing_ok=True)
-    return tuple(gone)
+    return tuple(gone), tuple(spared)
 
 
 def _sync(path: Path) -> None:

@@ -107,20 +107,20 @@ def read_manifest(backup: Path) -> Manifest | None:
     return manifest
 
 
-def own_backups(archive: Path, folder: Path) -> list[Path]:
-    """The backups in ``folder`` that are certainly of this archive, newest first.
+def own_backups(archive: Path, folder: Path) -> list[tuple[Path, Manifest | None]]:
+    """The backups in ``folder`` that are certainly of this archive, newest first, with their
+    manifests.
 
     Those with a manifest that says so. One without any counts only in the folder beside the
     archive, and only if no other archive can have put it there: ``work.db`` and
     ``work.sqlite`` have one folder, and it may be a link to one that other machines have too.
     """
-    found: list[tuple[Path, bool | None]] = []
+    found: list[tuple[Path, Manifest | None]] = []
     for file in backup_files(archive, folder):
         with contextlib.suppress(BackupError):
-            manifest = read_manifest(file)
-            found.append((file, manifest.is_of(archive) if manifest else None))
-    alone = _has_alone(archive, folder) and all(ours is not False for _, ours in found)
-    return [file for file, ours in found if ours or (ours is None and alone)]
+            found.append((file, read_manifest(file)))
+    alone = _has_alone(archive, folder) and all(m is None or m.is_of(archive) for _, m in found)
+    return [(file, m) for file, m in found if (m.is_of(archive) if m else alone)]
 
 
 def _has_alone(archive: Path, folder: Path) -> bool:
