@@ -388,7 +388,8 @@ class BackupReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
     """An archive that was replaced by a backup. ``previous`` is the backup of what was
-    there before; ``None`` if there was nothing."""
+    there before; ``None`` if there was nothing. Unless ``in_place``, it is another file now:
+    what has the old one open must be restarted."""
 
     path: str
     restored_from: str
@@ -396,6 +397,7 @@ class RestoreReport:
     schema_version: int
     conversations: int
     messages: int
+    in_place: bool = True
     seconds: float = 0.0
 
 

@@ -202,11 +202,28 @@ def test_backup_and_restore(run: Run, archive: Path, tmp_path: Path) -> None:
     restored = json.loads(run("restore", made["path"], "--yes", "--json").stdout)
     assert list(restored) == [
         "path", "restored_from", "previous", "schema_version", "conversations", "messages",
-        "seconds",
+        "in_place", "seconds",
     ]  # fmt: skip
     assert len(titles(archive)) == 3
     run("restore", restored["previous"], "--force")
     assert len(titles(archive)) == 1
+
+
+def test_restore_takes_no_files_place_that_is_no_archive(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    made = json.loads(run("backup", "--json").stdout)["path"]
+    letter = tmp_path / "notes.txt"
+    letter.write_text("Dear diary")
+    for option in ("--yes", "--dry-run"):
+        told = run("restore", made, "--db", letter, option, status=1).stderr
+        assert told.startswith(f"Error: {letter}: not an SQLite database")
+        assert told.count("\n") == 1
+    assert letter.read_text() == "Dear diary"
+    forced = run("restore", made, "--db", letter, "--force")
+    assert forced.stderr.startswith(f"{letter}: SQLite could not open it")
+    assert "restart what" in forced.stderr
+    assert len(titles(letter)) == 3
 
 
 def test_restore_knows_its_backups_by_name(run: Run, archive: Path) -> None:

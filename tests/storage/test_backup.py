@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -699,9 +700,139 @@ def test_restoring_over_a_damaged_archive_sets_it_aside(
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
     report = restore_db(damaged, backup.path)
+    assert not report.in_place
     assert report.previous is not None
     assert Path(report.previous).read_bytes().endswith(b"\xff" * 5000)
     assert dump(damaged) == dump(archive_path)
+
+
+READING = """
+import sqlite3, sys
+conn = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+for _ in sys.stdin:
+    try:
+        found = conn.execute("select count(*), max(title) from conversations").fetchone()
+        print(*found, flush=True)
+    except sqlite3.DatabaseError as ex:
+        print("error", ex, flush=True)
+"""
+
+
+def _schema_is_garbage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3000)
+
+
+def _pages_are_garbage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 20)
+
+
+def _is_cut_off(path: Path) -> None:
+    os.truncate(path, 4096 * 3)
+
+
+def _is_of_a_newer_release(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(
+            "insert into _sqlite_migrations (migration_set, name, applied_at)"
+            " values ('glin', '0999_future', '2030')"
+        )
+
+
+def _is_in_journal_mode(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        assert conn.execute("pragma journal_mode = delete").fetchone() == ("delete",)
+    _schema_is_garbage(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_schema_is_garbage, _pages_are_garbage, _is_cut_off, _is_of_a_newer_release,
+     _is_in_journal_mode],
+)  # fmt: skip
+def test_who_has_a_damaged_archive_open_sees_what_is_restored(
+    archive_path: Path, filled: sqlite_utils.Database, damage: Callable[[Path], None]
+) -> None:
+    wanted = backup_db(filled).path
+    before = dump(archive_path)
+    filled.close()
+    damage(archive_path)
+    held, inode = archive_path.read_bytes(), archive_path.stat().st_ino
+    with subprocess.Popen(
+        [sys.executable, "-c", READING, archive_path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as reader:  # fmt: skip
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write("now\n")
+        reader.stdin.flush()
+        first = reader.stdout.readline()
+        report = restore_db(archive_path, wanted)
+        told, _ = reader.communicate("again\n")
+    assert first.startswith("3 " if damage is _is_of_a_newer_release else "error ")
+    assert told == "3 No. 2\n"
+    assert report.in_place
+    assert archive_path.stat().st_ino == inode
+    assert report.previous is not None
+    assert Path(report.previous).read_bytes() == held
+    assert re.search(r"glin\.db\.replaced-\d+T\d+Z$", report.previous)
+    assert dump(archive_path) == before
+    assert check_file(archive_path, deep=True).status != "fail"
+
+
+def test_what_is_no_archive_is_replaced_only_by_force(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    good = backup_db(filled).path
+    letter = tmp_path / "there" / "notes.txt"
+    letter.parent.mkdir()
+    letter.write_text("Dear diary, " * 1000)
+    foreign = tmp_path / "foreign.db"
+    with sqlite_utils.Database(foreign) as db:
+        db.table("bills").insert({"id": 1})
+    with get_db(letter.with_suffix(".db")) as db:
+        backup_db(db)  # In notes-backups, but not of notes.txt.
+    held = {file: file.read_bytes() for file in (letter, foreign)}
+    for dry_run in (True, False):
+        with pytest.raises(NotAnArchive, match=r"notes\.txt: not an SQLite database.*--force"):
+            restore_db(letter, good, dry_run=dry_run)
+        for force in (True, False):
+            with pytest.raises(NotAnArchive, match=r"foreign\.db: a database, but not"):
+                restore_db(foreign, good, dry_run=dry_run, force=force)
+    assert {file: file.read_bytes() for file in held} == held
+    assert len(list(letter.parent.iterdir())) == 3
+    restore_db(letter, good, dry_run=True, force=True)
+    assert letter.read_bytes() == held[letter]
+    report = restore_db(letter, good, force=True)
+    assert not report.in_place
+    assert Path(report.previous or "").read_bytes() == held[letter]
+    assert dump(letter) == dump(good)
+    # An empty file is nothing that could be lost.
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    assert restore_db(empty, good).previous is None
+    assert dump(empty) == dump(good)
+
+
+@pytest.mark.parametrize("knows", ["backup", "beside", "replica"])
+def test_an_archive_without_its_header_is_known_as_one(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path, knows: str
+) -> None:
+    path = tmp_path / "archive" / "glin.db"
+    with get_db(path) as db:
+        own = backup_db(db, tmp_path / "stick").path
+        if knows == "beside":
+            backup_db(db)
+    if knows == "replica":
+        path.with_name("glin.db-replica.json").write_text("{}")
+    other = backup_db(filled).path
+    path.write_bytes(b"\0" * 8192)
+    report = restore_db(path, own if knows == "backup" else other)
+    assert not report.in_place
+    assert Path(report.previous or "").read_bytes() == b"\0" * 8192
 
 
 def test_what_cannot_be_restored_is_refused_before_anything_changes(

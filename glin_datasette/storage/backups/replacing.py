@@ -10,15 +10,66 @@ from typing import Any
 
 import sqlite_utils
 
-from ...errors import DamagedArchive, NewerArchive, NotAnArchive
+from ... import paths
+from ...errors import BackupError, DamagedArchive, NewerArchive, NotAnArchive
 from ..connection import connect, connect_damaged, create_file, sqlite_errors
 from ..schema import refuse_foreign, version
 from .aside import copy_aside, move_aside, remove_aside
+from .files import backup_files
 from .making import PAGES_PER_STEP, Progress, backup_db, step_by_step
-from .manifest import manifest_path
+from .manifest import Manifest, manifest_path, read_manifest
 from .temporary import no_space, remove_abandoned, temporary_file
 
-__all__ = ["replace_contents"]
+__all__ = ["refuse_to_replace", "replace_contents"]
+
+_HEADER = b"SQLite format 3\0"
+
+
+def refuse_to_replace(path: Path, backup: Path | None = None, *, force: bool = False) -> None:
+    """Raise if a restore of ``backup`` to ``path`` would take the place of something else: a
+    database of somebody else, or, without ``force``, a file that is no database and never was
+    an archive as far as anything tells.
+
+    :raises NotAnArchive: in that case
+    """
+    if not path.exists():
+        return
+    try:
+        db = connect(path, readonly=True)
+    except NotAnArchive:
+        if force or _was_archive(path, backup):
+            return
+        raise NotAnArchive(
+            f"{path}: not an SQLite database, so it was left as it is; choose another file with "
+            "--db, or 'glin-datasette restore --force' sets it aside"
+        ) from None
+    except DamagedArchive:
+        return
+    with contextlib.closing(db), contextlib.suppress(DamagedArchive, NewerArchive):
+        refuse_foreign(db, path)
+
+
+def _was_archive(path: Path, backup: Path | None) -> bool:
+    """Whether anything tells that a file that SQLite cannot open was an archive: how it begins,
+    a backup that was made of it, or its replica."""
+    # No connection can have locks on a file that SQLite cannot open; see the end of connection.py.
+    with contextlib.suppress(OSError), path.open("rb") as opened:
+        if opened.read(len(_HEADER)) == _HEADER:
+            return True
+    if paths.replica_state(path).exists():
+        return True
+    made = _manifest(backup) if backup else None
+    if made and made.is_of(path):
+        return True
+    # Beside it the name is enough: the folder may have moved.
+    beside = (_manifest(each) for each in backup_files(path, paths.backups_dir(path)))
+    return any(each and Path(each.archive).name == path.name for each in beside)
+
+
+def _manifest(backup: Path) -> Manifest | None:
+    with contextlib.suppress(BackupError):
+        return read_manifest(backup)
+    return None
 
 
 def replace_contents(

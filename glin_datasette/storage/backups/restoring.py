@@ -14,7 +14,7 @@ from ..archive import init_db
 from ..connection import connect, create_file, sqlite_errors, timed
 from ..schema import newest_version
 from .making import PAGES_PER_STEP, Progress
-from .replacing import replace_contents
+from .replacing import refuse_to_replace, replace_contents
 from .temporary import no_space, remove_abandoned, temporary_file
 from .verifying import verified
 
@@ -26,30 +26,35 @@ def restore_db(
     backup: str | os.PathLike[str],
     *,
     dry_run: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> RestoreReport:
     """Put the contents of ``backup`` in the place of what the archive holds.
 
     The backup is verified first and the present archive backed up; one that cannot be is
-    set aside by its bytes. Other processes may have the archive open: they see the old
-    contents or the new, never a mixture. A backup of an older schema is brought to the
-    newest on the way. ``dry_run`` verifies and changes nothing.
+    kept as it is. Other processes may have the archive open: they see the old contents or
+    the new, never a mixture; what they commit before the new ones is in the backup. Only of
+    a file that SQLite cannot open at all another takes the place (``in_place`` is false then).
+    A backup of an older schema is brought to the newest on the way. ``dry_run`` verifies and
+    changes nothing. ``force`` sets a file aside even if nothing tells that it was an archive.
 
     :raises NotFound: if there is no such backup
-    :raises NotAnArchive: if what is to be replaced is somebody else's database
+    :raises NotAnArchive: if what is to be replaced is somebody else's database, or (without
+        ``force``) no database and never was an archive
     :raises GlinError: if the backup is damaged, newer than this release or no archive
     :raises BackupError: if the archive cannot be written
     """
     path, source = Path(archive).expanduser(), Path(backup).expanduser()
     started = time.perf_counter()
-    previous: str | None = None
+    previous, in_place = None, True
     with verified(source) as (report, database):
         if path.exists() and source.samefile(path):
             raise BackupError(f"{source}: that is the archive itself; name a backup of it")
+        refuse_to_replace(path, source, force=force)
         if not dry_run:
             create_file(path)
             with timed("restore_db"), _migrated(database, report.schema_version, path) as newest:
-                kept, _ = replace_contents(path, newest, progress)
+                kept, in_place = replace_contents(path, newest, progress)
                 previous = str(kept) if kept else None
     return RestoreReport(
         path=str(path),
@@ -58,6 +63,7 @@ def restore_db(
         schema_version=report.schema_version if dry_run else newest_version(),
         conversations=report.conversations,
         messages=report.messages,
+        in_place=in_place,
         seconds=round(time.perf_counter() - started, 3),
     )
 
