@@ -367,7 +367,9 @@ class Suggestion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
     """A backup file that was made or found. ``size`` is in bytes, of the file as it is;
-    times are UTC. ``sha256`` is ``None`` where nobody has read the file yet."""
+    times are UTC. ``sha256`` is ``None`` where nobody has read the file yet. ``pruned`` are the
+    older ones that were removed, ``spared`` those that were not since this one holds no
+    conversations."""
 
     path: str
     created_at: str
@@ -380,12 +382,14 @@ class BackupReport:
     verified: bool
     seconds: float = 0.0
     pruned: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
     """An archive that was replaced by a backup. ``previous`` is the backup of what was
-    there before; ``None`` if there was nothing."""
+    there before; ``None`` if there was nothing. Unless ``in_place``, it is another file now:
+    what has the old one open must be restarted."""
 
     path: str
     restored_from: str
@@ -393,6 +397,7 @@ class RestoreReport:
     schema_version: int
     conversations: int
     messages: int
+    in_place: bool = True
     seconds: float = 0.0
 
 

@@ -73,7 +73,8 @@ def tokens_path() -> Path:
 
 def backups_dir(db_path: Path) -> Path:
     """The folder that holds the backups of the archive at ``db_path``: beside it, named
-    after it, so that two archives in one folder never prune each other's backups."""
+    after it. ``work.db`` and ``work.sqlite`` have the same one; what is whose there, the
+    manifests of the backups tell."""
     return db_path.parent / f"{db_path.stem}-backups"
 
 

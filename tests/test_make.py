@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from glin_datasette.storage import get_db
+
 ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.skipif(
@@ -96,6 +98,7 @@ def test_a_second_make_installs_nothing(combination: list[str]) -> None:
 
 
 def test_the_archive_is_backed_up_and_checked(combination: list[str], data_dir: Path) -> None:
+    get_db(data_dir / "glin.db").close()
     backup = make("db-backup", *combination)
     assert backup.returncode == 0, backup.stderr
     assert len(list(data_dir.glob("glin-backups/*.db"))) == 1

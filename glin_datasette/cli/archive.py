@@ -52,8 +52,9 @@ def archive_path() -> Path:
     return paths.archive_file(named) if named is not None else paths.default_db()
 
 
-def open_archive() -> sqlite_utils.Database:
-    """Open the archive until the command ends; make or migrate it first where needed.
+def open_archive(*, create: bool = True) -> sqlite_utils.Database:
+    """Open the archive until the command ends; make (with ``create``) or migrate it first where
+    needed.
 
     :raises GlinError: if it cannot be used
     """
@@ -61,7 +62,7 @@ def open_archive() -> sqlite_utils.Database:
     from ..storage import get_db
 
     ctx = click.get_current_context()
-    db = get_db(archive_path(), on_backup=_tell_backup)
+    db = get_db(archive_path(), create=create, on_backup=_tell_backup)
     ctx.call_on_close(db.close)
     return db
 

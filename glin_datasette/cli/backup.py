@@ -9,7 +9,7 @@ import click
 
 from .. import paths
 from ..errors import GlinError
-from ..models import BackupReport, RestoreReport
+from ..models import BackupReport
 from ..sizes import human_size
 from ..storage import Keep, backup_db, list_backups, restore_db, verify_backup
 from ..storage.backups.manifest import described_by
@@ -18,6 +18,7 @@ from .command import JSON, YES, command
 from .file_path import FilePath
 from .output import echo_json, plural, short_time, table
 from .progress import progress_bar
+from .restored import echo_restored, told
 
 
 @command(
@@ -64,12 +65,12 @@ def backup(
     one moment. Beside it lies a manifest, with its SHA-256.
 
     Days, weeks and months are those of UTC, as the names of backups are. Several --keep
-    options keep what any of them keeps. In a folder of your own, only backups of this
-    archive and machine are removed.
+    options keep what any of them keeps. Only backups of this archive and machine are
+    removed, and none that holds conversations while the new one holds none.
 
     With --json: path, created_at, size (bytes), sha256, compressed, schema_version,
-    conversations, messages, verified, seconds and pruned (paths); with --list: backups,
-    the newest first.
+    conversations, messages, verified, seconds, pruned and spared (paths: removed, and not
+    removed since the new one holds no conversations); with --list: backups, the newest first.
     """
     numbers = {"last": keep, "daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly}
     wanted = {name: number for name, number in numbers.items() if number is not None}
@@ -78,7 +79,8 @@ def backup(
             raise click.UsageError("--list makes no backup; leave --keep and --compress out")
         _list(list_backups(archive_path(), folder), as_json)
         return
-    db = open_archive()
+    # One that is not there is no reason to make an empty one, and its backup the newest.
+    db = open_archive(create=False)
     with progress_bar("Backing up") as progress:
         report = backup_db(
             db,
@@ -86,6 +88,12 @@ def backup(
             keep=Keep(**wanted) if wanted else None,
             compress=compress,
             progress=progress,
+        )
+    if report.spared:
+        click.echo(
+            f"{report.path}: holds no conversations, so "
+            f"{plural(len(report.spared), 'older backup')} that would have been removed stayed",
+            err=True,
         )
     if as_json:
         echo_json(dataclasses.asdict(report))
@@ -139,7 +147,7 @@ def verify(backups: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.argument("backup", metavar="BACKUP", type=FilePath())
 @click.option("--dry-run", is_flag=True, help="Verify the backup and change nothing.")
-@click.option("--force", "-f", is_flag=True, help="The same as --yes.")
+@click.option("--force", "-f", is_flag=True, help="Like --yes, and sets aside what is no archive.")
 @YES
 @JSON
 def restore(backup: Path, dry_run: bool, force: bool, yes: bool, as_json: bool) -> None:
@@ -147,27 +155,22 @@ def restore(backup: Path, dry_run: bool, force: bool, yes: bool, as_json: bool) 
 
     BACKUP is a file, or the name of one that 'backup --list' shows. It is verified first,
     and what the archive holds now is backed up. One of an older release is brought to
-    the newest schema.
+    the newest schema. A file that is no database, and of which nothing tells that it was an
+    archive, is only replaced with --force; a database of somebody else never is.
 
     With --json: path, restored_from, previous (the backup of what was there),
-    schema_version, conversations, messages and seconds.
+    schema_version, conversations, messages, in_place (false if what has the archive open
+    must be restarted) and seconds.
     """
     archive = archive_path()
     source = _named(backup)
-    report = restore_db(archive, source, dry_run=True)
+    report = restore_db(archive, source, dry_run=True, force=force)
     if not dry_run:
         if archive.exists() and not (yes or force):
-            click.confirm(f"{_told(report)}\nPut this in the place of {archive}?", abort=True)
+            click.confirm(f"{told(report)}\nPut this in the place of {archive}?", abort=True)
         with progress_bar("Restoring") as progress:
-            report = restore_db(archive, source, progress=progress)
-    if as_json:
-        echo_json(dataclasses.asdict(report))
-    elif dry_run:
-        click.echo(f"{_told(report)}, verified; nothing was changed")
-    else:
-        if report.previous:
-            click.echo(f"What was there before: {report.previous}")
-        click.echo(f"{archive}: restored from {_told(report)}")
+            report = restore_db(archive, source, force=force, progress=progress)
+    echo_restored(report, dry_run=dry_run, as_json=as_json)
 
 
 def _list(backups: list[BackupReport], as_json: bool) -> None:
@@ -197,11 +200,4 @@ def _summary(report: BackupReport) -> str:
         f"{report.path}: {human_size(report.size)}, "
         f"{plural(report.conversations, 'conversation')}, "
         f"{plural(report.messages, 'message')}"
-    )
-
-
-def _told(report: RestoreReport) -> str:
-    return (
-        f"{report.restored_from}: {plural(report.conversations, 'conversation')}, "
-        f"{plural(report.messages, 'message')}, schema version {report.schema_version}"
     )

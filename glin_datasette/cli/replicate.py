@@ -17,7 +17,8 @@ from ..sizes import human_size
 from .archive import archive_path, open_archive
 from .command import JSON, YES, command
 from .file_path import FilePath
-from .output import echo_json, plural
+from .output import echo_json
+from .restored import echo_restored, told
 
 #: Ctrl-C, whoever started it as a service, and the terminal that is closed.
 _ENDS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -64,7 +65,8 @@ def replicate(
     confirmed_at (when the replica last had everything for certain), behind (the archive has
     changed since), lag_seconds, waiting_bytes, transaction and error. With --restore --json:
     path, restored_from, previous (the backup of what was there), schema_version,
-    conversations, messages and seconds.
+    conversations, messages, in_place (false if what has the archive open must be
+    restarted) and seconds.
     """
     if not restore and (to or timestamp or dry_run or yes):
         raise UsageError("--to, --timestamp, --dry-run and --yes go with --restore")
@@ -149,7 +151,7 @@ def _restore(
 
     def approve(found: RestoreReport) -> None:
         if not yes:
-            click.confirm(f"{_told(found)}\nPut this in the place of {place}?", abort=True)
+            click.confirm(f"{told(found)}\nPut this in the place of {place}?", abort=True)
 
     report = restore_replica(
         archive,
@@ -159,18 +161,4 @@ def _restore(
         dry_run=dry_run,
         approve=approve,
     )
-    if as_json:
-        echo_json(dataclasses.asdict(report))
-    elif dry_run:
-        click.echo(f"{_told(report)}, verified; nothing was changed")
-    else:
-        if report.previous:
-            click.echo(f"What was there before: {report.previous}")
-        click.echo(f"{place}: restored from {_told(report)}")
-
-
-def _told(report: RestoreReport) -> str:
-    return (
-        f"{report.restored_from}: {plural(report.conversations, 'conversation')}, "
-        f"{plural(report.messages, 'message')}, schema version {report.schema_version}"
-    )
+    echo_restored(report, dry_run=dry_run, as_json=as_json)

@@ -12,6 +12,7 @@ from ..dates import resolve
 from ..errors import BackupError, GlinError, NotFound, ReplicationError
 from ..models import RestoreReport
 from ..storage import restore_db
+from ..storage.backups.replacing import refuse_to_replace
 from ..storage.replica import ReplicaState, load_replica_state, save_replica_state
 from .litestream import find_litestream, held, run_litestream, write_config
 from .target import Target, parse_target
@@ -36,6 +37,7 @@ def restore_replica(
     remembered if the archive itself was restored.
 
     :raises ReplicationError: if there is no replica, or what it holds does not verify
+    :raises NotAnArchive: if what is to be replaced is something else
     """
     known = load_replica_state(archive)
     if target is None:
@@ -47,6 +49,7 @@ def restore_replica(
         target = known.target
     program, source = find_litestream(), parse_target(target)
     place = (to or archive).absolute()
+    refuse_to_replace(place)
     folder = _existing(place.parent)
     try:
         # On the disk where it is needed: there is not always room elsewhere.

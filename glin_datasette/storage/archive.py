@@ -10,12 +10,13 @@ from pathlib import Path
 
 import sqlite_utils
 
-from ..errors import ArchiveBusy, MigrationError
+from ..errors import ArchiveBusy, MigrationError, NotFound
 from .backups.making import backup_db
 from .connection import (
     connect,
     create_file,
     database_path,
+    no_archive,
     resolve,
     timed,
     transaction,
@@ -40,6 +41,7 @@ def get_db(
     path: str | os.PathLike[str] | None = None,
     *,
     readonly: bool = False,
+    create: bool = True,
     on_backup: Callable[[Path], None] | None = None,
 ) -> sqlite_utils.Database:
     """Open the archive at ``path``, by default where :func:`paths.default_db` says.
@@ -47,22 +49,25 @@ def get_db(
     Where there is none it is made, with its folder (0700) and file (0600); where it is
     older than this release it is migrated, after a backup, whose path ``on_backup`` is
     called with. ``readonly`` does neither, and is what you get for a file that cannot be
-    written.
+    written. With ``create`` false none is made, not even of an empty file.
 
     :raises NotAnArchive: if the file is something else; it is left untouched
     :raises NewerArchive: if a newer release wrote it; it is left untouched
-    :raises NotFound: if ``readonly`` and there is no such file
+    :raises NotFound: if there is none, and ``readonly`` or not ``create``
     """
     file = resolve(path)
     readonly = readonly or not _writable(file)
     if readonly:
         db = connect(file, readonly=True)
     else:
-        create_file(file)
+        if create:
+            create_file(file)
         # An unknown database must stay as it is, so it is looked at before anything that
         # writes, and WAL mode writes.
         with connect(file, readonly=True) as looked_at:
             refuse_foreign(looked_at, file)
+            if not create and version(looked_at) == 0:
+                raise NotFound(no_archive(file))
         db = connect(file)
     try:
         if readonly:

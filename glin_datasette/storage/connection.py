@@ -62,6 +62,27 @@ def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_u
     return db
 
 
+def connect_damaged(path: Path) -> sqlite_utils.Database:
+    """Open ``path`` although its schema cannot be read or pages are missing, to write over all
+    of it. Nothing that is read through it can be relied on.
+
+    :raises NotAnArchive: if not even its header is that of an SQLite database
+    """
+    _check_there(path)
+    with sqlite_errors(path):
+        conn = sqlite3.connect(_uri(path, False), uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            db = sqlite_utils.Database(conn, execute_plugins=False)
+            # SQLite then goes on where it finds the schema or the number of pages wrong.
+            db.execute("PRAGMA writable_schema = ON")
+            _check_header(db)
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            conn.close()
+            raise
+    return db
+
+
 def create_file(path: Path) -> None:
     """Make an empty file that only its owner can read, in a folder of the same kind.
 
@@ -183,12 +204,19 @@ def _translate(ex: sqlite3.Error, where: str) -> GlinError:
 # one, and removes the WAL that is still in use.
 
 
+def no_archive(path: Path) -> str:
+    """What to say where an archive should be and is not."""
+    return (
+        f"{path}: no archive there; make one with 'glin-datasette init', or name another with --db"
+    )
+
+
 def _check_there(path: Path) -> None:
     _refuse_unnameable(path)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise NotFound(f"{path}: no archive there; make one with 'glin-datasette init'") from None
+        raise NotFound(no_archive(path)) from None
     except OSError as ex:
         raise ArchiveError(f"{path}: cannot be read: {ex.strerror or ex}") from None
     why = errno.EISDIR if stat.S_ISDIR(mode) else errno.EACCES

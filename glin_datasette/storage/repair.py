@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from pathlib import Path
 import sqlite_utils
 
 from .. import paths
-from ..errors import BackupError, DamagedArchive, NotAnArchive, ReadOnlyArchive
+from ..errors import DamagedArchive, NotAnArchive, ReadOnlyArchive
 from ..models import Repaired, RepairReport
-from .backups.files import aside_name
+from .backups.aside import copy_aside
 from .backups.making import Progress, backup_db
 from .connection import connect, sqlite_errors, timed, transaction
 from .health import check_file
@@ -140,31 +139,7 @@ def _copy(
     try:
         return backup_db(db, progress=progress).path, True
     except DamagedArchive:
-        return str(_set_aside(path, held)), False
-
-
-def _set_aside(path: Path, held: contextlib.ExitStack) -> Path:
-    """Copy the file and its WAL as they are. They stay open as long as what ``held`` holds:
-    closing them would drop the locks of the connection."""
-    aside = aside_name(path, "damaged")
-    try:
-        # The WAL first: what is written back meanwhile is then in both, and as it was.
-        for ending in ("-wal", ""):
-            part = path.with_name(path.name + ending)
-            if part.exists():
-                target = aside.with_name(aside.name + ending)
-                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                source = held.enter_context(part.open("rb"))
-                with target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-    except OSError as ex:
-        raise BackupError(
-            f"{path.parent}: cannot set a copy of the archive aside there: {ex.strerror or ex}; "
-            "free some space and try again. Nothing was changed"
-        ) from None
-    return aside
+        return str(copy_aside(path, "damaged", held)), False
 
 
 def _mend(db: sqlite_utils.Database, indexes: list[str]) -> Iterator[Repaired]:

@@ -390,6 +390,23 @@ def test_a_restore_asks_first(run: Run, archive: Path, tmp_path: Path) -> None:
     assert rows(archive) != before
 
 
+@pytest.mark.parametrize("option", ["--yes", "--dry-run"])
+def test_a_replica_takes_the_place_of_no_other_file(
+    run: Run, archive: Path, tmp_path: Path, option: str
+) -> None:
+    run("replicate", tmp_path / "replica", "--once")
+    letter, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    letter.write_text("Dear diary")
+    with contextlib.closing(sqlite3.connect(other)) as db:
+        db.execute("create table bills (x)")
+    before = other.read_bytes()
+    for file in (letter, other):
+        told = run("replicate", "--restore", "--to", file, option, status=1).stderr
+        assert told.startswith(f"Error: {file}: ")
+        assert told.count("\n") == 1
+    assert (letter.read_text(), other.read_bytes()) == ("Dear diary", before)
+
+
 def test_a_broken_replica_is_one_line_and_the_archive_stays(
     process: Process, archive: Path, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ def test_init_makes_the_archive_once(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["list"], ["search", "x"], ["stats"], ["tag", "list"], ["check"], ["backup"], ["export"]],
+    [["list"], ["search", "x"], ["stats"], ["tag", "list"], ["check"], ["export"]],
     ids=" ".join,
 )
 def test_every_command_makes_the_archive(run: Run, tmp_path: Path, args: list[str]) -> None:
@@ -202,11 +202,28 @@ def test_backup_and_restore(run: Run, archive: Path, tmp_path: Path) -> None:
     restored = json.loads(run("restore", made["path"], "--yes", "--json").stdout)
     assert list(restored) == [
         "path", "restored_from", "previous", "schema_version", "conversations", "messages",
-        "seconds",
+        "in_place", "seconds",
     ]  # fmt: skip
     assert len(titles(archive)) == 3
     run("restore", restored["previous"], "--force")
     assert len(titles(archive)) == 1
+
+
+def test_restore_takes_no_files_place_that_is_no_archive(
+    run: Run, archive: Path, tmp_path: Path
+) -> None:
+    made = json.loads(run("backup", "--json").stdout)["path"]
+    letter = tmp_path / "notes.txt"
+    letter.write_text("Dear diary")
+    for option in ("--yes", "--dry-run"):
+        told = run("restore", made, "--db", letter, option, status=1).stderr
+        assert told.startswith(f"Error: {letter}: not an SQLite database")
+        assert told.count("\n") == 1
+    assert letter.read_text() == "Dear diary"
+    forced = run("restore", made, "--db", letter, "--force")
+    assert forced.stderr.startswith(f"{letter}: SQLite could not open it")
+    assert "restart what" in forced.stderr
+    assert len(titles(letter)) == 3
 
 
 def test_restore_knows_its_backups_by_name(run: Run, archive: Path) -> None:
@@ -228,6 +245,25 @@ def test_backup_keeps_so_many(run: Run, archive: Path) -> None:
     (only,) = json.loads(run("backup", "--list", "--json").stdout)["backups"]
     assert only["compressed"]
     assert only["path"].endswith(".db.zst")
+
+
+def test_backup_makes_no_archive(run: Run, archive: Path) -> None:
+    run("backup")
+    archive.unlink()
+    for _ in range(2):
+        told = run("backup", "--keep", 1, status=1).stderr
+        assert told.startswith(f"Error: {archive}: no archive there; make one with ")
+        assert "glin-datasette init" in told
+        assert "--db" in told
+        assert told.count("\n") == 1
+        assert not archive.exists() or archive.stat().st_size == 0
+        assert len(json.loads(run("backup", "--list", "--json").stdout)["backups"]) == 1
+        archive.touch()
+    archive.unlink()
+    run("init")
+    told = run("backup", "--keep", 1).stderr
+    assert "holds no conversations, so 1 older backup that would have been removed stayed" in told
+    assert len(json.loads(run("backup", "--list", "--json").stdout)["backups"]) == 2
 
 
 def test_verify_reads_each_back_and_tells_which_is_not_whole(run: Run, archive: Path) -> None:

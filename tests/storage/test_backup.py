@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +23,7 @@ import sqlite_utils
 import zstandard
 
 from glin_datasette.errors import (
+    ArchiveBusy,
     BackupError,
     DamagedArchive,
     GlinError,
@@ -33,6 +37,7 @@ from glin_datasette.storage import (
     backup_db,
     check,
     check_file,
+    connection,
     get_db,
     insert_conversation,
     insert_message,
@@ -40,7 +45,7 @@ from glin_datasette.storage import (
     restore_db,
     verify_backup,
 )
-from glin_datasette.storage.backups import files, making
+from glin_datasette.storage.backups import files, making, replacing
 from glin_datasette.storage.backups.files import backup_files, backup_time
 from glin_datasette.storage.backups.manifest import manifest_path
 from glin_datasette.storage.backups.temporary import temporary_file
@@ -175,6 +180,86 @@ def test_only_old_backups_of_this_archive_are_pruned(
     assert set(folder.iterdir()) == {*others, *backups, *map(manifest_path, backups)}
     with pytest.raises(BackupError, match="at least 1"):
         backup_db(filled, folder, keep=0)
+
+
+def test_an_empty_archive_removes_no_backup_that_holds_something(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    full = backup_db(filled).path
+    bare = Path(full).with_name("glin-20200101T000000Z.db")
+    bare.write_bytes(Path(full).read_bytes())
+    with filled.conn:
+        filled.execute("delete from conversations")
+    first, second = (backup_db(filled, keep=1) for _ in range(2))
+    assert (first.pruned, set(first.spared)) == ((), {full, str(bare)})
+    assert (second.pruned, set(second.spared)) == ((first.path,), {full, str(bare)})
+    insert_conversation(filled, Conversation(source="t", source_id="again"))
+    third = backup_db(filled, keep=1)
+    assert (set(third.pruned), third.spared) == ({full, str(bare), second.path}, ())
+
+
+def test_archives_that_differ_in_their_ending_keep_their_backups(tmp_path: Path) -> None:
+    made = []
+    for name in ("work.db", "work.sqlite", "work.db"):
+        with get_db(tmp_path / name) as db:
+            made.append(backup_db(db, keep=1))
+    assert [report.pruned for report in made] == [(), (), (made[0].path,)]
+    # What the other one left is its own to remove, and so is what may be either's.
+    folder = tmp_path / "work-backups"
+    theirs, nobodys = (folder / f"work-2020010{n}T000000Z.db" for n in (1, 2))
+    Path(made[1].path).unlink()
+    manifest_path(Path(made[1].path)).rename(manifest_path(theirs))
+    nobodys.write_text("a backup without a manifest")
+    with get_db(tmp_path / "work.db") as db:
+        insert_conversation(db, Conversation(source="t", source_id="0"))
+        backup_db(db, keep=1)
+    assert nobodys.exists()
+    assert manifest_path(theirs).exists()
+    # The other archive is gone, but a manifest still tells of it.
+    (tmp_path / "work.sqlite").unlink()
+    theirs.write_text("a backup")
+    with get_db(tmp_path / "work.db") as db:
+        insert_conversation(db, Conversation(source="t", source_id="1"))
+        backup_db(db, keep=1)
+        assert {theirs, nobodys} < set(folder.iterdir())
+        for file in (theirs, manifest_path(theirs)):
+            file.unlink()
+        assert str(nobodys) in backup_db(db, keep=1).pruned
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_machines_that_share_a_folder_keep_their_backups(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    folder = archive_path.parent / "glin-backups"
+    folder.symlink_to(share)
+    theirs, left = (Path(backup_db(filled).path) for _ in range(2))
+    for each in (theirs, left):
+        told = json.loads(manifest_path(each).read_text())
+        manifest_path(each).write_text(json.dumps({**told, "host": "another machine"}))
+    left.unlink()
+    manifest_path(left).rename(manifest_path(left := share / "glin-20200101T000000Z.db"))
+    first, second = (backup_db(filled, keep=1) for _ in range(2))
+    assert (first.pruned, second.pruned) == ((), (first.path,))
+    assert theirs.exists()
+    assert manifest_path(left).exists()
+    # What has no manifest may be theirs.
+    for file in (manifest_path(theirs), manifest_path(left)):
+        file.unlink()
+    assert backup_db(filled, keep=1).pruned == (second.path,)
+    assert theirs.exists()
+
+
+def test_an_archive_that_has_moved_leaves_its_older_backups(tmp_path: Path) -> None:
+    with get_db(tmp_path / "here" / "glin.db") as db:
+        old = Path(backup_db(db).path)
+    (tmp_path / "here").rename(tmp_path / "moved")
+    with get_db(tmp_path / "moved" / "glin.db") as db:
+        first, second = (backup_db(db, keep=1) for _ in range(2))
+    assert (first.pruned, second.pruned) == ((), (first.path,))
+    assert (tmp_path / "moved" / "glin-backups" / old.name).exists()
 
 
 def test_backups_of_days_weeks_and_months_are_kept(
@@ -352,27 +437,175 @@ def test_restoring_gives_back_every_row(archive_path: Path, filled: sqlite_utils
     insert_conversation(filled, Conversation(source="t", source_id="after"))
 
 
+def commits(archive: Path, name: str) -> bool:
+    """Whether another connection can commit a conversation now."""
+    with contextlib.closing(sqlite3.connect(archive, timeout=0)) as conn:
+        try:
+            conn.execute("insert into conversations (source, source_id) values ('late', ?)", [name])
+            conn.commit()
+        except sqlite3.OperationalError as ex:
+            assert "locked" in str(ex)
+            return False
+        return True
+
+
+def late_ones(*files: Path | str) -> set[str]:
+    found: set[str] = set()
+    for file in files:
+        with contextlib.closing(sqlite3.connect(file)) as conn:
+            sql = "select source_id from conversations where source = 'late'"
+            found |= {name for (name,) in conn.execute(sql)}
+    return found
+
+
+@pytest.mark.parametrize("before", ["_copy", "inspect", "take_name", "write_manifest"])
 def test_what_is_committed_before_a_restore_is_in_its_backup(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    wanted = backup_db(filled).path
+    whole = getattr(making, before)
+    done: list[bool] = []
+
+    def committing(*arguments: Any, **named: Any) -> Any:
+        made = whole(*arguments, **named)
+        done.append(commits(archive_path, str(len(done))))
+        return made
+
+    monkeypatch.setattr(making, before, committing)
+    previous = restore_db(archive_path, wanted).previous
+    # While the second backup was made nobody could write, and the first one was removed.
+    assert done == [True, False]
+    assert previous is not None
+    assert late_ones(previous) == {"0"}
+    assert late_ones(archive_path) == set()
+    assert {b.path for b in list_backups(archive_path)} == {previous, wanted}
+
+
+def test_what_is_committed_at_the_last_moment_is_not_lost(
     archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = backup_db(filled).path
-    whole = making._copy
-    late = ["1", "2"]
+    whole = making.step_by_step
+    done: list[bool] = []
 
-    def copy_then_write(*arguments: Any) -> Any:
-        rows = whole(*arguments)
-        if late:
-            insert_conversation(filled, Conversation(source="late", source_id=late.pop()))
-        return rows
+    def committing(*arguments: Any) -> Any:
+        # The backup of what is there is made and compared, and the copy about to begin.
+        done.append(commits(archive_path, "last"))
+        return whole(*arguments)
 
-    monkeypatch.setattr(making, "_copy", copy_then_write)
+    monkeypatch.setattr(replacing, "step_by_step", committing)
     previous = restore_db(archive_path, wanted).previous
+    assert done == [True]
     assert previous is not None
-    assert verify_backup(previous).conversations == 5
-    late[:] = [str(n) for n in range(100)]
-    with pytest.raises(BackupError, match="keeps writing"):
+    assert late_ones(archive_path, previous) == {"last"}
+
+
+WRITING = """
+import sqlite3, sys, time
+conn = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+n = 0
+while True:
+    n += 1
+    conn.execute(
+        "insert into conversations (source, source_id) values ('late', ?)", [str(n)]
+    )
+    print(n, flush=True)
+    time.sleep(0.001 * (n % 40))
+"""
+
+
+def test_no_commit_of_another_process_is_lost_in_restores(
+    archive_path: Path, filled: sqlite_utils.Database
+) -> None:
+    wanted = backup_db(filled).path
+    filled.close()
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITING, archive_path], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        try:
+            kept = [restore_db(archive_path, wanted).previous for _ in range(15)]
+        finally:
+            writer.kill()
+            told = writer.stdout.read().split()
+    assert len(told) > 15
+    assert {"1", *told} <= late_ones(archive_path, *filter(None, kept))
+    assert len(list_backups(archive_path)) == 16
+    assert check_file(archive_path, deep=True).status != "fail"
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["alone", "written"])
+def test_a_restore_that_fails_leaves_all_as_it_was(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch,
+    written: bool,
+) -> None:  # fmt: skip
+    wanted = backup_db(filled).path
+    insert_conversation(filled, Conversation(source="t", source_id="later"))
+    monkeypatch.setattr(replacing, "PAGES_PER_STEP", 3)
+    seen = []
+
+    def stop(done: int, total: int) -> None:
+        # The copy has begun, and others still see what was there.
+        seen.append(filled.table("conversations").count)
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    if written:
+        whole = making.backup_db
+        monkeypatch.setattr(
+            replacing, "backup_db", lambda db: (whole(db), commits(archive_path, "late"))[0]
+        )
+    with pytest.raises(KeyboardInterrupt):
+        restore_db(archive_path, wanted, progress=stop)
+    assert set(seen) == {5 if written else 4}
+    assert filled.table("conversations").count == seen[-1]
+    assert [b.path for b in list_backups(archive_path)] == [wanted]
+    assert len(list((archive_path.parent / "glin-backups").iterdir())) == 2
+    assert commits(archive_path, "after")
+    assert check(filled, deep=True).status != "fail"
+
+
+def test_a_writer_that_never_ends_leaves_no_backup(
+    archive_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backup_db(filled).path
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr(making, "BUSY_TIMEOUT_MS", 200)
+    filled.execute("begin immediate")
+    with pytest.raises(ArchiveBusy, match=r"glin\.db: another process is writing"):
         restore_db(archive_path, wanted)
-    assert filled.table("conversations").count > 3, "nothing was replaced"
+    filled.conn.rollback()
+    assert [b.path for b in list_backups(archive_path)] == [wanted]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this kind of locks is of POSIX")
+@pytest.mark.parametrize("late", [False, True])
+def test_restoring_where_there_can_be_no_wal(
+    tmp_path: Path, filled: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    wanted = backup_db(filled).path
+    whole = connection._uri
+    monkeypatch.setattr(connection, "_uri", lambda *given: f"{whole(*given)}&vfs=unix-dotfile")
+    path = tmp_path / "other" / "glin.db"
+    with get_db(path) as db:
+        assert db.execute("pragma journal_mode").fetchone() == ("delete",)
+        insert_conversation(db, Conversation(source="late", source_id="early"))
+    if late:
+        backup = making.backup_db
+
+        def committing(db: sqlite_utils.Database) -> Any:
+            made = backup(db)
+            with get_db(path) as other:
+                insert_conversation(other, Conversation(source="late", source_id="late"))
+            return made
+
+        monkeypatch.setattr(replacing, "backup_db", committing)
+    report = restore_db(path, wanted)
+    assert report.previous is not None
+    assert late_ones(report.previous) == ({"early", "late"} if late else {"early"})
+    assert dump(path) == dump(wanted)
+    assert len(list_backups(path)) == (0 if late else 1)
 
 
 def test_what_is_no_damage_sets_nothing_aside(
@@ -467,9 +700,139 @@ def test_restoring_over_a_damaged_archive_sets_it_aside(
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
     report = restore_db(damaged, backup.path)
+    assert not report.in_place
     assert report.previous is not None
     assert Path(report.previous).read_bytes().endswith(b"\xff" * 5000)
     assert dump(damaged) == dump(archive_path)
+
+
+READING = """
+import sqlite3, sys
+conn = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+for _ in sys.stdin:
+    try:
+        found = conn.execute("select count(*), max(title) from conversations").fetchone()
+        print(*found, flush=True)
+    except sqlite3.DatabaseError as ex:
+        print("error", ex, flush=True)
+"""
+
+
+def _schema_is_garbage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3000)
+
+
+def _pages_are_garbage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 20)
+
+
+def _is_cut_off(path: Path) -> None:
+    os.truncate(path, 4096 * 3)
+
+
+def _is_of_a_newer_release(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(
+            "insert into _sqlite_migrations (migration_set, name, applied_at)"
+            " values ('glin', '0999_future', '2030')"
+        )
+
+
+def _is_in_journal_mode(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        assert conn.execute("pragma journal_mode = delete").fetchone() == ("delete",)
+    _schema_is_garbage(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_schema_is_garbage, _pages_are_garbage, _is_cut_off, _is_of_a_newer_release,
+     _is_in_journal_mode],
+)  # fmt: skip
+def test_who_has_a_damaged_archive_open_sees_what_is_restored(
+    archive_path: Path, filled: sqlite_utils.Database, damage: Callable[[Path], None]
+) -> None:
+    wanted = backup_db(filled).path
+    before = dump(archive_path)
+    filled.close()
+    damage(archive_path)
+    held, inode = archive_path.read_bytes(), archive_path.stat().st_ino
+    with subprocess.Popen(
+        [sys.executable, "-c", READING, archive_path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as reader:  # fmt: skip
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write("now\n")
+        reader.stdin.flush()
+        first = reader.stdout.readline()
+        report = restore_db(archive_path, wanted)
+        told, _ = reader.communicate("again\n")
+    assert first.startswith("3 " if damage is _is_of_a_newer_release else "error ")
+    assert told == "3 No. 2\n"
+    assert report.in_place
+    assert archive_path.stat().st_ino == inode
+    assert report.previous is not None
+    assert Path(report.previous).read_bytes() == held
+    assert re.search(r"glin\.db\.replaced-\d+T\d+Z$", report.previous)
+    assert dump(archive_path) == before
+    assert check_file(archive_path, deep=True).status != "fail"
+
+
+def test_what_is_no_archive_is_replaced_only_by_force(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    good = backup_db(filled).path
+    letter = tmp_path / "there" / "notes.txt"
+    letter.parent.mkdir()
+    letter.write_text("Dear diary, " * 1000)
+    foreign = tmp_path / "foreign.db"
+    with sqlite_utils.Database(foreign) as db:
+        db.table("bills").insert({"id": 1})
+    with get_db(letter.with_suffix(".db")) as db:
+        backup_db(db)  # In notes-backups, but not of notes.txt.
+    held = {file: file.read_bytes() for file in (letter, foreign)}
+    for dry_run in (True, False):
+        with pytest.raises(NotAnArchive, match=r"notes\.txt: not an SQLite database.*--force"):
+            restore_db(letter, good, dry_run=dry_run)
+        for force in (True, False):
+            with pytest.raises(NotAnArchive, match=r"foreign\.db: a database, but not"):
+                restore_db(foreign, good, dry_run=dry_run, force=force)
+    assert {file: file.read_bytes() for file in held} == held
+    assert len(list(letter.parent.iterdir())) == 3
+    restore_db(letter, good, dry_run=True, force=True)
+    assert letter.read_bytes() == held[letter]
+    report = restore_db(letter, good, force=True)
+    assert not report.in_place
+    assert Path(report.previous or "").read_bytes() == held[letter]
+    assert dump(letter) == dump(good)
+    # An empty file is nothing that could be lost.
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    assert restore_db(empty, good).previous is None
+    assert dump(empty) == dump(good)
+
+
+@pytest.mark.parametrize("knows", ["backup", "beside", "replica"])
+def test_an_archive_without_its_header_is_known_as_one(
+    archive_path: Path, filled: sqlite_utils.Database, tmp_path: Path, knows: str
+) -> None:
+    path = tmp_path / "archive" / "glin.db"
+    with get_db(path) as db:
+        own = backup_db(db, tmp_path / "stick").path
+        if knows == "beside":
+            backup_db(db)
+    if knows == "replica":
+        path.with_name("glin.db-replica.json").write_text("{}")
+    other = backup_db(filled).path
+    path.write_bytes(b"\0" * 8192)
+    report = restore_db(path, own if knows == "backup" else other)
+    assert not report.in_place
+    assert Path(report.previous or "").read_bytes() == b"\0" * 8192
 
 
 def test_what_cannot_be_restored_is_refused_before_anything_changes(

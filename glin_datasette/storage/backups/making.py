@@ -16,13 +16,13 @@ from ...errors import ArchiveBusy, BackupError, DamagedArchive, GlinError, Newer
 from ...models import BackupReport
 from ..connection import BUSY_TIMEOUT_MS, connect, database_path, sqlite_errors, timed
 from .contents import Contents, count_rows, inspect
-from .files import PACKED, backup_files, created_at, take_name
+from .files import PACKED, created_at, take_name
 from .manifest import (
     Manifest,
     digest,
     left_alone,
     manifest_path,
-    read_manifest,
+    own_backups,
     write_manifest,
 )
 from .packing import pack, unpack
@@ -52,6 +52,7 @@ def backup_db(
     ``<name>-backups`` beside the archive. ``compress`` makes it a Zstandard file, and needs
     space for both forms meanwhile. ``keep`` removes this archive's other backups, all but
     so many of the newest or as :class:`Keep` says, and only after the new one was verified.
+    One without conversations removes none that has some.
 
     :raises BackupError: if the copy cannot be written; nothing is left behind and no old
         backup is removed
@@ -90,7 +91,11 @@ def backup_db(
                 with contextlib.suppress(OSError):
                     file.unlink(missing_ok=True)
             raise
-    pruned = _prune(source, target_folder, keep, spare=target) if keep else ()
+    pruned, spared = (
+        _prune(source, target_folder, keep, new=target, empty=not contents.counts["conversations"])
+        if keep
+        else ((), ())
+    )
     return BackupReport(
         path=str(target),
         created_at=manifest.created_at,
@@ -103,6 +108,7 @@ def backup_db(
         verified=True,
         seconds=round(time.perf_counter() - started, 3),
         pruned=pruned,
+        spared=spared,
     )
 
 
@@ -190,20 +196,20 @@ def _writing(folder: Path) -> Iterator[Path]:
         ) from None
 
 
-def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str, ...]:
-    # The folder beside an archive has its backups only. Anywhere else those of another
-    # archive may have the same names.
-    own = folder.resolve() == paths.backups_dir(archive).resolve()
-    ours = []
-    for file in backup_files(archive, folder):
-        with contextlib.suppress(BackupError):
-            manifest = read_manifest(file)
-            if file != spare and (own or (manifest and manifest.is_of(archive))):
-                ours.append(file)
+def _prune(
+    archive: Path, folder: Path, keep: Keep, *, new: Path, empty: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove the old backups; which ones, and which would have gone if the new one were not
+    ``empty``. Somebody who lost all may notice it only after the last good one is gone."""
+    ours = {file: manifest for file, manifest in own_backups(archive, folder) if file != new}
     # The new one counts as the newest, even if the clock has gone back.
-    old = [file for file in keep.too_old([spare, *ours]) if file != spare]
-    gone = []
+    old = [file for file in keep.too_old([new, *ours]) if file != new]
+    gone, spared = [], []
     for file in old:
+        manifest = ours[file]
+        if empty and not (manifest and manifest.counts.get("conversations") == 0):
+            spared.append(str(file))
+            continue
         # What cannot be removed is there the next time.
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
@@ -211,11 +217,9 @@ def _prune(archive: Path, folder: Path, keep: Keep, *, spare: Path) -> tuple[str
             manifest_path(file).unlink(missing_ok=True)
     # One that was killed in between, or whoever removed a backup by hand, left its manifest.
     for file in left_alone(archive, folder):
-        with contextlib.suppress(BackupError, OSError):
-            manifest = read_manifest(file)
-            if own or (manifest and manifest.is_of(archive)):
-                manifest_path(file).unlink(missing_ok=True)
-    return tuple(gone)
+        with contextlib.suppress(OSError):
+            manifest_path(file).unlink(missing_ok=True)
+    return tuple(gone), tuple(spared)
 
 
 def _sync(path: Path) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "left_alone",
     "manifest_path",
     "newest_intact",
+    "own_backups",
     "read_manifest",
     "write_manifest",
 ]
@@ -106,14 +107,45 @@ def read_manifest(backup: Path) -> Manifest | None:
     return manifest
 
 
+def own_backups(archive: Path, folder: Path) -> list[tuple[Path, Manifest | None]]:
+    """The backups in ``folder`` that are certainly of this archive, newest first, with their
+    manifests.
+
+    Those with a manifest that says so. One without any counts only in the folder beside the
+    archive, and only if no other archive can have put it there: ``work.db`` and
+    ``work.sqlite`` have one folder, and it may be a link to one that other machines have too.
+    """
+    found: list[tuple[Path, Manifest | None]] = []
+    for file in backup_files(archive, folder):
+        with contextlib.suppress(BackupError):
+            found.append((file, read_manifest(file)))
+    alone = _has_alone(archive, folder) and all(m is None or m.is_of(archive) for _, m in found)
+    return [(file, m) for file, m in found if (m.is_of(archive) if m else alone)]
+
+
+def _has_alone(archive: Path, folder: Path) -> bool:
+    """Whether ``folder`` is the one beside the archive, and no other file would have it."""
+    there = archive.resolve()
+    if folder.resolve() != paths.backups_dir(there):
+        return False
+    own = {there.name + ending for ending in ("", "-wal", "-shm", "-journal")}
+    return not any(
+        file.name not in own and paths.backups_dir(file) == paths.backups_dir(there)
+        for file in there.parent.iterdir()
+    )
+
+
 def left_alone(archive: Path, folder: Path) -> list[Path]:
-    """The backups in ``folder``, named after ``archive``, of which only the manifest is left."""
-    return [
-        backup
-        for manifest in folder.glob("*.json")
-        if is_backup_name(archive, (backup := manifest.with_suffix("")).name)
-        and not backup.exists()
-    ]
+    """The backups of this archive in ``folder`` of which only the manifest is left."""
+    found = []
+    for manifest in folder.glob("*.json"):
+        backup = manifest.with_suffix("")
+        if is_backup_name(archive, backup.name) and not backup.exists():
+            with contextlib.suppress(BackupError):
+                told = read_manifest(backup)
+                if told and told.is_of(archive):
+                    found.append(backup)
+    return found
 
 
 def newest_intact(archive: Path) -> Path | None:

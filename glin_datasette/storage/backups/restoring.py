@@ -8,24 +8,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import sqlite_utils
-
 from ... import paths
-from ...errors import BackupError, DamagedArchive, MigrationError, NewerArchive, NotAnArchive
+from ...errors import BackupError, MigrationError
 from ...models import RestoreReport
 from ..archive import init_db
-from ..connection import connect, create_file, database_path, sqlite_errors, timed
-from ..schema import newest_version, refuse_foreign, version
-from .files import aside_name
-from .making import PAGES_PER_STEP, Progress, backup_db, step_by_step
-from .temporary import remove_abandoned, temporary_file
+from ..connection import connect, create_file, sqlite_errors, timed
+from ..schema import newest_version
+from .making import PAGES_PER_STEP, Progress
+from .replacing import refuse_to_replace, replace_contents
+from .temporary import no_space, remove_abandoned, temporary_file
 from .verifying import verified
 
 __all__ = ["restore_db"]
-
-#: What is committed while the archive is backed up before a restore would be in neither;
-#: the backup is then made again, so many times at most.
-_TRIES = 10
 
 
 def restore_db(
@@ -33,32 +27,36 @@ def restore_db(
     backup: str | os.PathLike[str],
     *,
     dry_run: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> RestoreReport:
     """Put the contents of ``backup`` in the place of what the archive holds.
 
     The backup is verified first and the present archive backed up; one that cannot be is
-    set aside by its bytes. Other processes may have the archive open: they see the old
-    contents or the new, never a mixture. A backup of an older schema is brought to the
-    newest on the way. ``dry_run`` verifies and changes nothing.
+    kept as it is. Other processes may have the archive open: they see the old contents or
+    the new, never a mixture; what they commit before the new ones is in the backup. Only of
+    a file that SQLite cannot open at all another takes the place (``in_place`` is false then).
+    A backup of an older schema is brought to the newest on the way. ``dry_run`` verifies and
+    changes nothing. ``force`` sets a file aside even if nothing tells that it was an archive.
 
     :raises NotFound: if there is no such backup
-    :raises NotAnArchive: if what is to be replaced is somebody else's database
+    :raises NotAnArchive: if what is to be replaced is somebody else's database, or (without
+        ``force``) no database and never was an archive
     :raises GlinError: if the backup is damaged, newer than this release or no archive
     :raises BackupError: if the archive cannot be written
     """
     path, source = paths.archive_file(archive), paths.expanded(backup)
     started = time.perf_counter()
-    previous: str | None = None
+    previous, in_place = None, True
     with verified(source) as (report, database):
         if path.exists() and source.samefile(path):
             raise BackupError(f"{source}: that is the archive itself; name a backup of it")
+        refuse_to_replace(path, source, force=force)
         if not dry_run:
             create_file(path)
             with timed("restore_db"), _migrated(database, report.schema_version, path) as newest:
-                previous = _keep_previous(path)
-                with _fitting(newest, path) as fit:
-                    _copy_into(fit, path, progress)
+                kept, in_place = replace_contents(path, newest, progress)
+                previous = str(kept) if kept else None
     return RestoreReport(
         path=str(path),
         restored_from=str(source),
@@ -66,6 +64,7 @@ def restore_db(
         schema_version=report.schema_version if dry_run else newest_version(),
         conversations=report.conversations,
         messages=report.messages,
+        in_place=in_place,
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -78,10 +77,10 @@ def _migrated(database: Path, schema: int, archive: Path) -> Iterator[Path]:
         yield database
         return
     try:
-        with _no_space(archive):
+        with no_space(archive):
             remove_abandoned(archive.parent)
             with temporary_file(archive.parent) as temporary:
-                _copy_into(database, temporary, None)
+                _copy_into(database, temporary)
                 with contextlib.closing(connect(temporary)) as db:
                     init_db(db, backup=False)
                 yield temporary
@@ -90,83 +89,12 @@ def _migrated(database: Path, schema: int, archive: Path) -> Iterator[Path]:
         raise BackupError(f"{archive}: the backup cannot be migrated: {told}") from None
 
 
-@contextlib.contextmanager
-def _no_space(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as ex:
-        raise BackupError(
-            f"{archive}: cannot write there: {ex.strerror or ex}; free some space and try again"
-        ) from None
-
-
-@contextlib.contextmanager
-def _fitting(database: Path, archive: Path) -> Iterator[Path]:
-    """``database``, or a copy of it with pages of the size that the archive's have: a file with
-    a WAL cannot have others any more."""
-    with contextlib.closing(connect(archive)) as db, sqlite_errors(archive):
-        (wanted,) = db.execute("pragma page_size").fetchone()
-    with contextlib.ExitStack() as stack:
-        with contextlib.closing(connect(database, readonly=True)) as db, sqlite_errors(archive):
-            if db.execute("pragma page_size").fetchone() != (wanted,):
-                with _no_space(archive):
-                    remove_abandoned(archive.parent)
-                    target = stack.enter_context(temporary_file(archive.parent))
-                db.execute(f"pragma page_size = {wanted}")
-                db.execute("vacuum into ?", [str(target)])
-                database = target
-        yield database
-
-
-def _keep_previous(path: Path) -> str | None:
-    """Back up what the archive holds before it is replaced."""
-    try:
-        opened = connect(path)
-    except (DamagedArchive, NotAnArchive):
-        return _set_aside(path)
-    with contextlib.closing(opened) as db:
-        try:
-            refuse_foreign(db, path)
-            if version(db) == 0:
-                return None
-            for _ in range(_TRIES):
-                before = _data_version(db)
-                kept = backup_db(db).path
-                if _data_version(db) == before:
-                    return kept
-        except (DamagedArchive, NewerArchive):
-            pass  # No backup can be made of it.
-        else:
-            raise BackupError(f"{path}: something keeps writing to it; let that end, then restore")
-    return _set_aside(path)
-
-
-def _set_aside(path: Path) -> str:
-    """Move what cannot be backed up out of the way, whole: somebody may still want to
-    salvage it, and the restore must not write into it."""
-    aside = aside_name(path, "replaced")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    create_file(path)
-    return str(aside)
-
-
-def _data_version(db: sqlite_utils.Database) -> int:
-    """A number that changes when another connection commits."""
-    with sqlite_errors(database_path(db)):
-        return int(db.execute("pragma data_version").fetchone()[0])
-
-
-def _copy_into(source: Path, archive: Path, progress: Progress | None) -> None:
+def _copy_into(source: Path, target: Path) -> None:
     with (
         contextlib.closing(connect(source, readonly=True)) as reading,
-        contextlib.closing(connect(archive)) as writing,
-        sqlite_errors(archive),
+        contextlib.closing(connect(target)) as writing,
+        sqlite_errors(target),
     ):
-        reading.conn.backup(
-            writing.conn, pages=PAGES_PER_STEP, progress=step_by_step(archive, progress)
-        )
+        reading.conn.backup(writing.conn, pages=PAGES_PER_STEP)
         # A copied page 1 carries the backup's journal mode.
         writing.execute("PRAGMA journal_mode = WAL")

@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["remove_abandoned", "temporary_file"]
+from ...errors import BackupError
+
+__all__ = ["no_space", "remove_abandoned", "temporary_file"]
 
 # The dot and the ending keep it out of every listing of backups.
 _NAME = re.compile(r"\.glin-(?P<host>[\w.-]*)-(?P<pid>\d+)-\d+\.tmp(-journal|-wal|-shm)?")
@@ -32,6 +34,17 @@ def temporary_file(folder: Path) -> Iterator[Path]:
         for ending in _BESIDE:
             with contextlib.suppress(OSError):
                 temporary.with_name(temporary.name + ending).unlink()
+
+
+@contextlib.contextmanager
+def no_space(archive: Path) -> Iterator[None]:
+    """Say of a temporary file beside an archive what to do if it cannot be written."""
+    try:
+        yield
+    except OSError as ex:
+        raise BackupError(
+            f"{archive}: cannot write there: {ex.strerror or ex}; free some space and try again"
+        ) from None
 
 
 def remove_abandoned(folder: Path) -> None:
