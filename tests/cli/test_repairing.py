@@ -81,5 +81,6 @@ def test_repair_of_what_can_only_be_read(archive: Path) -> None:
 
 
 def test_no_archive_to_repair(data_dir: Path, process: Any) -> None:
-    done = process("check", "--repair")
-    assert done.stdout.startswith("Backup: ")
+    done = process("check", "--repair", status=1)
+    assert f"{data_dir / 'glin.db'}: no archive there" in done.stderr
+    assert not data_dir.exists()

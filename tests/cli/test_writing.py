@@ -32,7 +32,7 @@ def test_init_makes_the_archive_once(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["list"], ["search", "x"], ["stats"], ["tag", "list"], ["check"], ["export"]],
+    [["list"], ["search", "x"], ["stats"], ["tag", "list"], ["export"]],
     ids=" ".join,
 )
 def test_every_command_makes_the_archive(run: Run, tmp_path: Path, args: list[str]) -> None:

@@ -587,7 +587,9 @@ def test_many_requests_while_importing(tmp_path: Path) -> None:
         # Again and again, so that there is one as long as somebody asks.
         for n in itertools.count():
             done = glin("--db", path, "import", projects)
-            assert (done.returncode, done.stderr) == (0, "")
+            # Where fifty write all the time it may have waited for too long; the next one goes on.
+            busy = done.returncode == 1 and any(each in done.stderr for each in BUSY)
+            assert busy or (done.returncode, done.stderr) == (0, "")
             if over.wait(0.5):
                 return
             transcript(projects / "p" / f"more{n}.jsonl", f"more{n}", 50)
