@@ -58,7 +58,7 @@ STATS = {
 BACKUP = {
     "path": TEXT, "created_at": TEXT, "size": (int,), "sha256": TEXT, "compressed": (bool,),
     "schema_version": (int,), "conversations": (int,), "messages": (int,), "verified": (bool,),
-    "seconds": NUMBER, "pruned": (list,),
+    "seconds": NUMBER, "pruned": (list,), "spared": (list,),
 }  # fmt: skip
 HEALTH = {
     "status": TEXT, "path": TEXT, "schema_version": (int,), "sqlite_version": TEXT,

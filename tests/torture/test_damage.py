@@ -1,7 +1,7 @@
 """Copies of an archive and of a backup with bytes that are not what they were.
 
 The deep check finds it, or nothing is different; ``recover`` makes a sound archive of it; and
-nothing crashes or hangs. 40 copies of each; ``GLIN_TORTURE=N`` makes it 500 times N.
+nothing crashes or hangs. 20 copies of each; ``GLIN_TORTURE=N`` makes it 500 times N.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from glin_datasette.storage import (
 if FACTOR:
     pytestmark = pytest.mark.torture
 
-COUNT = 500 * FACTOR or 40
+COUNT = 500 * FACTOR or 20
 #: In seconds, for each step with a copy; a tenth of it is usual.
 PATIENCE = 20
 

@@ -1,7 +1,7 @@
 """``kill -9`` at random moments, of the commands as people run them: the archive opens, passes
 the deep check and has every row that was committed; the same again completes what was cut off.
 
-4 kills of each; ``GLIN_TORTURE=N`` makes it 200 times N.
+3 kills of each; ``GLIN_TORTURE=N`` makes it 200 times N.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL
 if FACTOR:
     pytestmark.append(pytest.mark.torture)
 
-COUNT = 200 * FACTOR or 4
+COUNT = 200 * FACTOR or 3
 #: No moment before this share of the time that a command takes: Python starts then.
 START = 0.25
 

@@ -547,7 +547,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert [now["conversations"], now["messages"]] == [one["conversations"], one["messages"]]
 
 
-REQUESTS, CLIENTS = 10_000 * FACTOR or 200, 50
+REQUESTS, CLIENTS = 10_000 * FACTOR or 100, 50
 
 
 def test_many_requests_while_importing(tmp_path: Path) -> None:
