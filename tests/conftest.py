@@ -14,10 +14,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlite_utils
 
 from glin_datasette.storage import get_db
+
+# How long an example takes says more about what else the machine does.
+hypothesis.settings.register_profile("glin", deadline=None)
+hypothesis.settings.load_profile("glin")
 
 #: The checkout, or the copy of its tests and docs that is run against an installed wheel.
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from glin_datasette.storage import (
     loading,
     query_messages,
 )
+from glin_datasette.storage.connection import transaction
+from glin_datasette.storage.schema import drop_search_triggers, make_search_index
 
 MESSAGES = [
     ("user", "text", "Why does the parser fail on a café menu?"),
@@ -155,6 +158,33 @@ def test_pages_hold_every_hit_once(filled: sqlite_utils.Database) -> None:
             for h in search(filled, text, limit=1, offset=offset).hits
         ]
         assert paged == everything
+
+
+def test_the_newest_of_very_many_are_the_newest(tmp_path: Path) -> None:
+    """Where so many are found, only the newest messages are looked at first."""
+    numbers = random.Random(3)
+    times = [f"2026-01-01T00:{n // 60 % 60:02}:{n % 60:02}.{n // 3600:03}Z" for n in range(6300)]
+    # As transcripts of other tools do that are imported later, some come out of order.
+    times[2000:2300] = times[100:400]
+    stored = [(n + 1, numbers.choice([ts, ts, ts, None])) for n, ts in enumerate(times)]
+    with get_db(tmp_path / "glin.db") as db:
+        insert_conversation(db, Conversation(source="t", source_id="1"))
+        with transaction(db):
+            drop_search_triggers(db)
+            db.conn.executemany(
+                "insert into messages"
+                " (id, conversation_id, position, ts, role, kind, content, parts)"
+                " values (?, 1, 0, ?, iif(? % 50, 'user', 'tool'), 'text', 'common word', '')",
+                [(id, ts, id) for id, ts in stored],
+            )
+            make_search_index(db)
+        expected = [id for id, _ in sorted(stored, key=lambda row: (row[1] or "", row[0]))[::-1]]
+        for size, skip in ((20, 0), (20, 40), (100, 3000), (20, 4700), (50, 6280)):
+            hits = search(db, "common", sort="newest", limit=size, offset=skip).hits
+            assert [hit.message_id for hit in hits] == expected[skip : skip + size], (size, skip)
+        tools = [id for id in expected if id % 50 == 0]
+        found = search(db, "common role:tool", sort="newest", limit=20)
+        assert (found.total, [hit.message_id for hit in found.hits]) == (126, tools[:20])
 
 
 def test_beyond_the_window_the_newest_are_ranked_and_it_says_so(

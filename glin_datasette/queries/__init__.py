@@ -10,7 +10,8 @@ A file begins with a header of SQL comments::
 Each ``param`` line names a parameter, says what it is and, after a second ``|``, the
 value that an empty one stands for: Datasette's forms send an empty text for what nobody
 filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`; a line
-``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`. The folder
+``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`, and a line
+``-- narrow`` for the join that those two need. The folder
 ``scan/`` has what stands in for a query where SQLite has no FTS5. The SQL may use the
 functions of :mod:`.functions`.
 """
@@ -29,7 +30,11 @@ from . import text as _text
 __all__ = ["Param", "Query", "load", "names"]
 
 _HEADER = re.compile(r"^-- (title|description|param): *(.*)$")
-_PLACE = re.compile(r"^ *-- (filters|unindexed)$", re.MULTILINE)
+_PLACE = re.compile(r"^ *-- (filters|unindexed|narrow)$", re.MULTILINE)
+
+# What filters and text that is not in the index are looked up in. Without them a match is
+# enough, and this would be one more look-up for each.
+_NARROW = "cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid"
 
 # The text of a message is fetched only where a query needs it.
 _UNINDEXED = "and glin_contains(glin_rest(:q), m.content)"
@@ -79,7 +84,8 @@ class Query:
         return self._complete(sql.lstrip("\n"), unindexed), params
 
     def _complete(self, filters: str, unindexed: str) -> str:
-        places = {"filters": filters, "unindexed": unindexed}
+        narrow = _NARROW if filters or unindexed else ""
+        places = {"filters": filters, "unindexed": unindexed, "narrow": narrow}
         # A function as replacement: the SQL has backslashes.
         return _PLACE.sub(lambda found: places[found[1]], self._body)
 

@@ -4,7 +4,7 @@
 select sum(n) as total from (
   select count(*) as n
   from messages_fts
-    cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+    -- narrow
   where messages_fts match coalesce(glin_match(:q), '""')
     -- unindexed
     -- filters

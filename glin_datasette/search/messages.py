@@ -61,6 +61,7 @@ def search(
                 "sort": sort,
                 "size": min(limit, 2**31),
                 "skip": min(offset, 2**31),
+                "hits": total,
                 # Known to be all of them, they need not be counted off again.
                 "window": RANK_WINDOW if total > RANK_WINDOW else 0,
             },

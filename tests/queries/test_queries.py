@@ -242,9 +242,21 @@ def test_search_filters_in_the_narrow_index(
     filled: sqlite_utils.Database, name: str, filters: Filters
 ) -> None:
     sql, params = load(name).filtered(filters)
-    values = {**params, "q": "parser", "sort": "rank", "size": 5, "skip": 0, "window": 10}
+    values = {
+        **params,
+        "q": "parser",
+        "sort": "rank",
+        "size": 5,
+        "skip": 0,
+        "window": 10,
+        "hits": 9,
+    }
     plan = [row[3] for row in filled.execute(f"explain query plan {sql}", values)]
-    narrow = [step for step in plan if "idx_messages_narrow" in step]
-    assert len(narrow) == (3 if name == "search_messages" else 1)
+    narrow = [step for step in plan if step.startswith("SEARCH m ") and "narrow" in step]
+    # Without filters a match is enough, but for its time where it is ordered by that.
+    wanted = 4 if filters != Filters() else 1
+    assert len(narrow) == (wanted if name == "search_messages" else wanted // 4)
     assert all("COVERING INDEX" in step and "id=?" in step for step in narrow), plan
-    assert not [step for step in plan if "MATERIALIZE" in step]
+    # Ids and times, never a text.
+    made = {step for step in plan if "MATERIALIZE" in step}
+    assert made <= {"MATERIALIZE near", "MATERIALIZE recent"}
