@@ -21,7 +21,7 @@ import sqlite_utils
 from glin_datasette.storage import get_db
 
 # How long an example takes says more about what else the machine does.
-hypothesis.settings.register_profile("glin", deadline=None)
+hypothesis.settings.register_profile("glin", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("glin")
 
 #: The checkout, or the copy of its tests and docs that is run against an installed wheel.

@@ -159,7 +159,9 @@ def reading(
 def _unreadable(ex: Exception) -> Unreadable:
     # Without a code where it is the module's own, and no error of the database.
     code = getattr(ex, "sqlite_errorcode", 0) & 0xFF
-    return Unreadable(f"cannot be read as a database: {ex}", locked=code in _BUSY)
+    # It may quote what is in the file, in several lines.
+    told = " ".join(str(ex).split())[:200]
+    return Unreadable(f"cannot be read as a database: {told}", locked=code in _BUSY)
 
 
 def _connect(

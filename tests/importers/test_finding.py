@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
+from transcripts import FIXTURES
 
-from glin_datasette.importers import may_be_transcript
+from glin_datasette.importers import importers, may_be_transcript
 from glin_datasette.importers.walk import walk
 from glin_datasette.ingest import import_paths
 from glin_datasette.models import Problem
@@ -138,3 +140,22 @@ def test_failures_come_before_any_number_of_damaged_lines(
     report = import_paths(db, [transcript, Path("/dev/null")])
     assert (report.skipped, len(report.errors)) == (1100, 1000)
     assert (report.errors[0].path, report.errors[0].line) == ("/dev/null", None)
+
+
+def test_no_value_of_a_field_keeps_formats_from_being_told_apart(tmp_path: Path) -> None:
+    odd: tuple[object, ...] = (
+        None, True, -1, 1e308, "", "\0", "\ud800", [], [[]], {}, {"type": []}, [None], [{"a": 1}],
+    )  # fmt: skip
+    path = tmp_path / "rollout-1.jsonl"
+    tried = 0
+    for file in sorted(FIXTURES.rglob("*.json*")):
+        try:
+            record = json.loads(file.read_text("utf-8").splitlines()[0])
+        except (ValueError, IndexError):
+            continue
+        for key, value in itertools.product(record if isinstance(record, dict) else (), odd):
+            head = json.dumps({**record, key: value}).encode()
+            for importer in importers():
+                importer.identify(path, head)
+                tried += 1
+    assert tried > 1000

@@ -30,6 +30,7 @@ from pathlib import Path
 from ..base import Checkpoint, Importer, Item
 from ..places import configured
 from ..records import cut_line, read_records, records_in
+from ..text import string
 from .reader import Reader
 from .records import ENVELOPES, is_bare_item, is_bare_meta
 from .state import State
@@ -83,6 +84,6 @@ class Codex(Importer):
 
 
 def _is_record(record: Mapping[str, object]) -> bool:
-    if record.get("type") in ENVELOPES:
+    if string(record.get("type")) in ENVELOPES:
         return isinstance(record.get("payload"), dict)
     return is_bare_meta(record) or is_bare_item(record)

@@ -27,6 +27,7 @@ from ..base import Checkpoint, Importer, Item
 from ..documents import outline
 from ..jsonl import BadLine, decode
 from ..places import configured
+from ..text import string
 from .document import read_document
 from .lines import read_session
 from .messages import TYPES
@@ -101,4 +102,4 @@ def _is_record(record: Mapping[str, object]) -> bool:
     if record.keys() >= _HEADER:
         return all(isinstance(record[key], str) for key in _HEADER)
     kind = record.get("type")
-    return record.keys() >= _MESSAGE and record.keys() <= _MAY_HAVE and kind in TYPES
+    return record.keys() >= _MESSAGE and record.keys() <= _MAY_HAVE and string(kind) in TYPES
