@@ -73,7 +73,7 @@ class CursorAgent(Importer):
                 continue
             if _is_record(record):
                 return True
-            if record.get("type") not in _MARKERS:
+            if string(record.get("type")) not in _MARKERS:
                 return False
         try:
             return _is_record(decode(lines[-1]))
