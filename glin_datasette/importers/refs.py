@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from ..models import Ref
+from .text import clean
 
 __all__ = [
     "MAX_REFS",
@@ -132,7 +133,9 @@ def file_ref(path: str, cwd: str | None, root: str | None) -> Ref | None:
             return None
         if path.startswith(top.rstrip("/") + "/"):
             path = path[len(top.rstrip("/")) + 1 :]
-    return None if path in (".", "/") else Ref("file", path)
+    # The folder that it starts at may hold what no text in the archive may.
+    path = clean(path)
+    return None if path in ("", ".", "/") else Ref("file", path)
 
 
 def _forward(path: str) -> str:

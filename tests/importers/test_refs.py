@@ -227,3 +227,7 @@ def test_no_text_breaks_the_search(text: str) -> None:
         if ref.type == "commit":
             assert 7 <= len(ref.value) <= 40
             assert set(ref.value) <= set("0123456789abcdef")
+
+
+def test_a_folder_with_half_of_a_surrogate_pair_makes_a_path_that_can_be_stored() -> None:
+    assert file_ref("a.py", "/home/\ud800x", None) == Ref("file", "/home/\ufffdx/a.py")
