@@ -35,7 +35,7 @@ _ROWS: dict[int, dict[str, list[dict[str, Any]]]] = {
              "title": "Why is the build slow?", "started_at": f"{_DAY}0:00.000Z",
              "ended_at": f"{_DAY}5:00.000Z", "client": "cli", "transport": "file",
              "model": "claude-sonnet-4", "git_branch": "main",
-             "repo_root": "/home/me/work", "notes": "worth\nremembering"},
+             "repo_root": "/home/me/app", "notes": "worth\nremembering"},
             {"id": 2, "source": "claude-code", "source_id": "a1b2/sub", "parent_id": 1,
              "parent_source_id": "a1b2", "relation": "subagent", "started_at": f"{_DAY}1:00.000Z"},
             {"id": 7, "source": "chatgpt", "source_id": "größe", "title": "数据库 'quoted'",
@@ -59,7 +59,7 @@ _ROWS: dict[int, dict[str, list[dict[str, Any]]]] = {
              "content": "数据库为什么这么慢"},
         ],
         "message_refs": [
-            {"message_id": 3, "ref_type": "file", "ref_value": "/home/me/work/Makefile"},
+            {"message_id": 3, "ref_type": "file", "ref_value": "/home/me/app/Makefile"},
             {"message_id": 4, "ref_type": "commit", "ref_value": "0123abc"},
             {"message_id": 4, "ref_type": "url", "ref_value": "https://example.com/a?b=c"},
         ],
