@@ -18,8 +18,13 @@ from glin_datasette.storage import get_db
 FACTOR = int(os.environ.get("GLIN_TORTURE") or 0)
 
 
+#: The marks of a module whose tests try everything where there is time for it, and a part
+#: elsewhere.
+MARKS = [pytest.mark.torture] if FACTOR else []
+
+
 def torture(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that tries everything where there is time for it, and a part elsewhere."""
+    """Mark such a test among others."""
     return pytest.mark.torture(test) if FACTOR else test
 
 

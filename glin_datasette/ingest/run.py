@@ -123,7 +123,8 @@ class _Run:
                 continue
 
     def _import_file(self, path: Path, importer: Importer | None) -> None:
-        seen = known = find_import_file(self.db, told(path))
+        name = told(path)
+        seen = known = find_import_file(self.db, name)
         before = importer_named(known.format) if known else None
         size, mtime_ns = stamp(path, before)
         was_redacted = bool(known and known.state.get(_REDACTED))
@@ -159,7 +160,7 @@ class _Run:
         shaper = Shaper(self.options, redact=redact)
         with blaming(importer), self._loading(importer) as load:
             # Nobody else writes from here on.
-            if find_import_file(self.db, told(path)) != seen:
+            if find_import_file(self.db, name) != seen:
                 raise Overtaken
             items = shaper.shape(read(importer, path, start), exact=importer.exact)
             reading = feed(load, items, start, self._tell)
@@ -171,7 +172,7 @@ class _Run:
                 record_import_file(
                     self.db,
                     ImportFile(
-                        path=told(path),
+                        path=name,
                         format=importer.name,
                         size=size,
                         mtime_ns=mtime_ns,

@@ -32,7 +32,8 @@ class Tally:
     def failure(self, path: Path | str, error: str) -> None:
         """Note what could not be read at all."""
         if len(self.failures) < MAX_PROBLEMS:
-            self.failures.setdefault(told(path), Problem(told(path), None, error))
+            name = told(path)
+            self.failures.setdefault(name, Problem(name, None, error))
 
     def unreadable(self, path: Path, ex: OSError) -> None:
         """Note what the system would not let us read."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from damage import FACTOR, filled
+from damage import FACTOR, MARKS, filled
 
 from glin_datasette.errors import GlinError
 from glin_datasette.search import search
@@ -29,8 +29,7 @@ from glin_datasette.storage import (
     verify_backup,
 )
 
-if FACTOR:
-    pytestmark = pytest.mark.torture
+pytestmark = MARKS
 
 COUNT = 500 * FACTOR or 20
 #: In seconds, for each step with a copy; a tenth of it is usual.

@@ -7,24 +7,22 @@ the deep check and has every row that was committed; the same again completes wh
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import schemas
-from damage import FACTOR, filled
+from damage import FACTOR, MARKS, filled
+from surroundings import GLIN, sound, transcript
 
 from glin_datasette.errors import NotFound
 from glin_datasette.storage import (
-    check_file,
     delete_conversation,
     get_db,
     list_backups,
@@ -33,9 +31,7 @@ from glin_datasette.storage import (
     version,
 )
 
-pytestmark = [pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")]
-if FACTOR:
-    pytestmark.append(pytest.mark.torture)
+pytestmark = [pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"), *MARKS]
 
 COUNT = 200 * FACTOR or 3
 #: No moment before this share of the time that a command takes: Python starts then.
@@ -81,7 +77,7 @@ class Victim:
         return printed
 
     def _start(self, args: tuple[object, ...]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "glin_datasette", "--db", self._path, *args]
+        command = [*GLIN, "--db", self._path, *args]
         return subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -116,11 +112,6 @@ def count(path: Path, table: str) -> int:
         return int(conn.execute(f"select count(*) from {table}").fetchone()[0])
 
 
-def sound(path: Path) -> None:
-    health = check_file(path, deep=True)
-    assert health.status != "fail", [each for each in health.checks if each.status == "fail"]
-
-
 def restored_from(whole: Path, path: Path) -> None:
     """The archive again as it was, without a WAL."""
     for each in path.parent.glob(f"{path.name}-*"):
@@ -138,34 +129,10 @@ def left_over(folder: Path) -> list[Path]:
     ]
 
 
-def transcripts(folder: Path, sessions: int, messages: int) -> Path:
-    """Files of Claude Code, one for each session."""
-    folder.mkdir()
-    for session in range(sessions):
-        lines = []
-        for number in range(messages):
-            role = ("user", "assistant")[number % 2]
-            said = f"session {session} says {number}: " + "the tide is high at noon " * 10
-            content: object = said if role == "user" else [{"type": "text", "text": said}]
-            lines.append(
-                json.dumps(
-                    {
-                        "type": role,
-                        "sessionId": f"s{session}",
-                        "uuid": f"s{session}-{number}",
-                        "parentUuid": f"s{session}-{number - 1}" if number else None,
-                        "timestamp": f"2026-02-11T05:{number // 60 % 60:02}:{number % 60:02}.000Z",
-                        "cwd": "/home/me/app",
-                        "message": {"role": role, "content": content},
-                    }
-                )
-            )
-        (folder / f"s{session}.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
-
-
 def test_import(path: Path, victim: Victim, tmp_path: Path) -> None:
-    folder = transcripts(tmp_path / "projects", sessions=12, messages=100)
+    folder = tmp_path / "projects"
+    for number in range(12):
+        transcript(folder / f"s{number}.jsonl", f"s{number}", 100, words=50)
     victim.run("import", folder)
     empty = tmp_path / "empty.db"
     get_db(empty).close()

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import pytest
 import schemas
-from damage import FACTOR, filled
+from damage import FACTOR, MARKS, filled
 from surroundings import (
     GLIN,
     Client,
@@ -53,9 +53,7 @@ from glin_datasette.models import Conversation
 from glin_datasette.storage import get_db, insert_conversation, verify_backup
 from glin_datasette.storage.schema import drop_search_triggers
 
-pytestmark = [pytest.mark.skipif(os.name == "nt", reason="limits and mounts are of POSIX")]
-if FACTOR:
-    pytestmark.append(pytest.mark.torture)
+pytestmark = [pytest.mark.skipif(os.name == "nt", reason="limits and mounts are of POSIX"), *MARKS]
 
 #: Limits that each command is tried with.
 LIMITS = 12 * FACTOR or 1

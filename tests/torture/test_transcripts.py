@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from damage import FACTOR
+from damage import FACTOR, MARKS
 from transcripts import lay_out, transcripts
 
 from glin_datasette.importers import importers
@@ -22,8 +22,7 @@ from glin_datasette.importers.base import Importer
 from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.storage import check_file, get_db
 
-if FACTOR:
-    pytestmark = pytest.mark.torture
+pytestmark = MARKS
 
 COUNT = 10_000 * FACTOR or 150
 #: One archive takes so many damaged files, each on top of what is there.

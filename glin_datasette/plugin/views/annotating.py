@@ -124,8 +124,9 @@ def _next(asked: Asked, body: dict[str, list[Any]]) -> str:
         parts = urlsplit(said)
     except ValueError:
         parts = urlsplit("")
+    # Of "///x" the path is "/x", but a browser takes x for a host.
+    elsewhere = parts.scheme or parts.netloc or said.startswith("//") or "\\" in said
     ours = parts.path == root or parts.path.startswith(f"{root}/")
-    ours = ours and not said.startswith("//")
-    if ours and not parts.scheme and not parts.netloc and said.isprintable() and "\\" not in said:
+    if ours and not elsewhere and said.isprintable():
         return said
     return asked.urls.tag(_one(body, "tag"))
