@@ -14,7 +14,7 @@ from .. import paths, queries
 from ..errors import ArchiveError, GlinError, NotAnArchive
 from ..storage import get_db, pending, search_available
 from ..storage.connection import connect, sqlite_errors
-from .compat import Actor, Metadata, allowed
+from .compat import Actor, Metadata, allowed, may_view_tables
 from .tasks import Task
 
 if TYPE_CHECKING:
@@ -76,10 +76,7 @@ async def viewable(
     """Whether ``actor`` may view an archive, and what is in it unless ``contents`` is false."""
     if not await allowed(datasette, actor, "view-database", database):
         return False
-    for table in _READ_TABLES if contents else ():
-        if not await allowed(datasette, actor, "view-table", database, table):
-            return False
-    return True
+    return not contents or await may_view_tables(datasette, actor, database, _READ_TABLES)
 
 
 def attach_default(datasette: Datasette) -> None:

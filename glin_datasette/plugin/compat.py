@@ -14,7 +14,7 @@ What the two lines call things::
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasette import Forbidden, actor_matches_allow, hookspecs
@@ -64,6 +64,23 @@ async def allowed(
         await datasette.ensure_permissions(actor, rules)
     except Forbidden:
         return False
+    return True
+
+
+async def may_view_tables(
+    datasette: Datasette, actor: Actor, database: str, tables: Sequence[str]
+) -> bool:
+    """Whether ``actor`` may view all these tables of a database."""
+    asked = list(tables)
+    if IS_1_0:
+        # One query says of nearly all that they may be viewed, in the time of two or three
+        # single ones. What it leaves out is asked for: a table may be closed, or missing.
+        page = await datasette.allowed_resources("view-table", actor, parent=database, limit=1000)
+        open_ones = {resource.child for resource in page.resources}
+        asked = [table for table in tables if table not in open_ones]
+    for table in asked:
+        if not await allowed(datasette, actor, "view-table", database, table):
+            return False
     return True
 
 
