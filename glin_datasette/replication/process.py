@@ -131,11 +131,20 @@ class Litestream:
 
     def _wait_for_socket(self) -> None:
         give_up = time.monotonic() + _START
-        while not self._socket.exists():
+        while not self._listens():
             self.require()
             if time.monotonic() > give_up:
                 raise ReplicationError(f"Litestream does not start within {_START} seconds")
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        # The socket's file is there a moment before anybody listens.
+        try:
+            with contextlib.closing(_UnixConnection(self._socket, _ANSWER)) as connection:
+                connection.connect()
+        except OSError:
+            return False
+        return True
 
     def _call(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
         with contextlib.closing(_UnixConnection(self._socket, _ANSWER + 5)) as connection:
