@@ -78,7 +78,8 @@ def _message(numbers: random.Random, ts: datetime | None, source_id: str) -> Mes
     return Message(
         role=numbers.choice(["user", "assistant", "assistant", "tool"]),
         content=" ".join([*words, "x" * numbers.randrange(5), source_id]),
-        ts=ts.isoformat() if ts else None, source_id=source_id, model=numbers.choice([None, "m1", "m2"]),
+        ts=ts.isoformat() if ts else None, source_id=source_id,
+        model=numbers.choice([None, "m1", "m2"]),
         tags=("odd",) if numbers.random() < 0.1 else (),
         refs=(*files[: numbers.random() < 0.2], *commits[: numbers.random() < 0.1]),
     )  # fmt: skip
