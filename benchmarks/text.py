@@ -111,9 +111,9 @@ class Writer:
 
     def _either(self, wanted: Callable[[int], str], length: int) -> str:
         if self._style == "short":
-            return self._prose(36)
+            return self._prose(38)
         if self._style == "long":
-            return self._listing(110)
+            return self._listing(70)
         return wanted(length)
 
     def _prose(self, about: int) -> str:
