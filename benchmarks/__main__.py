@@ -21,7 +21,7 @@ from benchmarks.bench import Bench
 from benchmarks.timing import say
 
 #: Messages, and rounds of each comparison.
-SIZES = {"small": (20_000, 5), "medium": (100_000, 20), "large": (1_000_000, 20)}
+SIZES = {"small": (10_000, 5), "medium": (100_000, 20), "large": (1_000_000, 20)}
 
 #: In the order in which they are printed; each is a module with a function ``measure``.
 TABLES = ("sizes", "searching", "listing", "serving", "starts", "backups", "importing")

@@ -8,14 +8,19 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlite_utils
 
 from benchmarks.archives import write_archive
-from benchmarks.text import Style
+from benchmarks.conversations import conversations
+from benchmarks.text import Style, Writer
 from benchmarks.timing import Times, in_turns
+from benchmarks.transcripts import FORMATS
 from glin_datasette.storage import get_db
+
+_LATER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,23 @@ class Bench:
         if not path.exists():
             write_archive(path, messages, style)
         return path
+
+    def transcripts(self, format: str) -> Path:
+        """A folder of transcripts with as many messages as the archive, and other ones."""
+        return self.new_transcripts(format, self.messages, seed=2)
+
+    def new_transcripts(
+        self, format: str, messages: int, *, seed: int, length: int | None = None
+    ) -> Path:
+        """A folder of transcripts that are newer than all that is in the archive.
+
+        :param length: messages of each; by default it varies
+        """
+        folder = self.folder / f"{format}-{messages}-{seed}"
+        if not folder.exists():
+            told = conversations(Writer(seed), messages, source=format, length=length, start=_LATER)
+            FORMATS[format](folder, told)
+        return folder
 
     @contextlib.contextmanager
     def copy(self, archive: Path) -> Iterator[Path]:
