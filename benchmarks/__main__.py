@@ -20,8 +20,7 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.timing import say
 
-#: Messages, and rounds of each comparison.
-SIZES = {"small": (10_000, 5), "medium": (100_000, 20), "large": (1_000_000, 20)}
+SIZES = {"small": 10_000, "medium": 100_000, "large": 1_000_000}
 
 #: In the order in which they are printed; each is a module with a function ``measure``.
 TABLES = ("sizes", "searching", "listing", "serving", "starts", "backups", "importing")
@@ -37,13 +36,12 @@ def main(size: str = "small", only: str = "") -> None:
     if not tables:
         tables = [*TABLES, PEERS] if os.environ.get("PEERS") == "1" else [*TABLES]
     started = time.monotonic()
-    messages, rounds = SIZES[size]
-    print(f"# {messages:,} messages")
+    print(f"# {SIZES[size]:,} messages")
     say(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}.")
     with tempfile.TemporaryDirectory(prefix="glin-bench-") as folder:
         # Nothing that is measured may touch the archive of whoever measures it.
         os.environ["GLIN_DATA_DIR"] = folder
-        bench = Bench(Path(folder), messages, rounds)
+        bench = Bench(Path(folder), SIZES[size], quick=size == "small")
         for name in tables:
             importlib.import_module(f"benchmarks.{name}").measure(bench)
     say(f"Measured in {time.monotonic() - started:.0f} seconds.")

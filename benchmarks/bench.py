@@ -29,8 +29,13 @@ class Bench:
 
     folder: Path
     messages: int
-    #: Of each comparison.
-    rounds: int
+    #: Whether it is enough that everything runs.
+    quick: bool
+
+    @property
+    def rounds(self) -> int:
+        """Of each comparison."""
+        return 5 if self.quick else 20
 
     def in_turns(self, *functions: Callable[[], object]) -> list[Times]:
         """See :func:`benchmarks.timing.in_turns`."""

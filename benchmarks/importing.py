@@ -83,7 +83,7 @@ def _first(bench: Bench) -> Iterator[tuple[object, ...]]:
         archive, floor = bench.folder / "imported.db", bench.folder / "floor.db"
         spent, least, lines = [], [], []
         # Of a million one round says as much as several of fewer.
-        for _ in range(1 + (bench.rounds > 5) * (100_000 // bench.messages)):
+        for _ in range(1 if bench.quick or bench.messages > 100_000 else 2):
             _remove(archive)
             spent.append(_import(folder, archive, bench.messages))
             _remove(floor)
@@ -196,7 +196,7 @@ def _growing(bench: Bench) -> Iterator[tuple[object, ...]]:
     for messages in (most, most // 10):
         folder = bench.new_transcripts("claude-code", messages, seed=3 + (messages == most))
         empty, large = [], []
-        for _ in range(3 if bench.rounds > 5 else 1):
+        for _ in range(1 if bench.quick else 3):
             _remove(bench.folder / "none.db")
             empty.append(_import(folder, bench.folder / "none.db", messages))
             with bench.copy(bench.archive) as copy:
