@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         verify_backup,
     )
 
-    __version__: str
+__version__ = "0.1.0"
 
 __all__ = [
     "ArchiveBusy",
@@ -157,10 +157,6 @@ _HOMES = ("errors", "models", "storage", "ingest", "export", "credentials", "rep
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib import metadata
-
-        return metadata.version("glin-datasette")
     if name in __all__:
         for home in _HOMES:
             module = import_module(f".{home}", __name__)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 from .errors import NotFound
 
 __all__ = [
@@ -57,6 +55,9 @@ def data_dir() -> Path:
     configured = os.environ.get("GLIN_DATA_DIR")
     if configured:
         return expanded(configured).absolute()
+    # Where an archive is named, nobody asks for this.
+    import platformdirs
+
     return Path(platformdirs.user_data_dir("glin", appauthor=False))
 
 

@@ -16,11 +16,12 @@ import pytest
 
 import glin_datasette
 from glin_datasette import paths
+from glin_datasette.storage import get_db
 
 PACKAGE = Path(paths.__file__).parent
 
 BASE = {"models", "errors", "paths"}
-BELOW_RENDER = {"models", "errors", "dates", "tool_input", "resume"}
+BELOW_RENDER = {"lazy", "models", "errors", "dates", "tool_input", "resume"}
 BELOW_IMPORTERS = {"models", "errors", "paths", "dates", "tool_input", "generated_ids", "sizes"}
 BELOW_SEARCH = BASE | {"dates", "generated_ids", "storage", "queries"}
 BELOW_TOP = BELOW_SEARCH | {
@@ -47,9 +48,10 @@ MAY_IMPORT = {
     "access": BASE | {"dates"},
     "importers": BELOW_IMPORTERS,
     "queries": {"models", "errors", "dates"},
-    "storage": BASE | {"dates", "generated_ids", "queries"},
+    "storage": BASE | {"dates", "generated_ids", "lazy", "queries"},
     "dates": {"errors"},
     "generated_ids": set(),
+    "lazy": set(),
     "resume": {"models"},
     "tool_input": set(),
     "sizes": set(),
@@ -84,6 +86,7 @@ MAY_USE = {
     "dates": set(),
     "sizes": set(),
     "generated_ids": set(),
+    "lazy": set(),
     "resume": set(),
     "tool_input": set(),
     "language": set(),
@@ -262,6 +265,26 @@ def test_all_leaves_no_public_name_out(name: str) -> None:
     assert defined - set(module.__all__) == set()
 
 
+@pytest.mark.parametrize("package", ["storage", "render"])
+def test_what_is_loaded_when_it_is_used_is_what_type_checkers_see(package: str) -> None:
+    module = importlib.import_module(f"glin_datasette.{package}")
+    tree = ast.parse((PACKAGE / package / "__init__.py").read_text("utf-8"))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = {name: home for home, names in module._HOMES.items() for name in names.split()}
+    assert homes == seen
+    assert set(homes) == set(module.__all__) - set(vars(module).keys() & {"Filters"})
+    # A module that is loaded becomes a name of its package, and would hide the other.
+    assert set(homes) & {m.name for m in pkgutil.iter_modules(module.__path__)} == set()
+    with pytest.raises(AttributeError, match=f"{package}.*no attribute 'nothing'"):
+        _ = module.nothing
+
+
 def test_the_public_api_is_documented_where_it_is_defined() -> None:
     bare = [
         name
@@ -313,14 +336,31 @@ def test_storage_works_without_datasette_and_click(tmp_path: Path) -> None:
     assert done.stdout == "['hello']\nblocked: click\n"
 
 
-@pytest.mark.parametrize("option", ["--version", "--help"])
-def test_the_quick_answers_load_nothing_heavy(option: str) -> None:
+#: What takes long to load, and is not what a command is about.
+HEAVY = {
+    "--version": {"datasette", "sqlite_utils", "importlib.metadata", "glin_datasette.models"},
+    "--help": {"datasette", "sqlite_utils", "importlib.metadata", "glin_datasette.models"},
+    "search word": {"datasette", "markdown_it", "pygments", "glin_datasette.storage.backups"},
+    "list": {"datasette", "markdown_it", "pygments", "glin_datasette.storage.backups"},
+    "stats": {"datasette", "markdown_it", "pygments", "glin_datasette.storage.backups"},
+    "query recent": {"datasette", "markdown_it", "pygments", "glin_datasette.storage.backups"},
+    "import --list": {"datasette", "markdown_it", "pygments"},
+    "backup --list": {"datasette", "markdown_it", "pygments", "glin_datasette.importers"},
+}
+
+
+@pytest.mark.parametrize("command", HEAVY)
+def test_commands_load_only_what_they_need(command: str, tmp_path: Path) -> None:
+    with get_db(tmp_path / "glin.db"):
+        pass
     code = (
         "import sys\n"
         "from glin_datasette.cli import main\n"
-        f"main([{option!r}], standalone_mode=False)\n"
-        "print(sorted({'datasette', 'sqlite_utils'} & set(sys.modules)))\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        "print(*sorted(sys.modules))\n"
     )
-    done = run_python(code)
+    done = run_python(code, "--db", str(tmp_path / "glin.db"), *command.split())
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "[]"
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "click" in loaded
+    assert loaded & HEAVY[command] == set()

@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from .. import __version__
 from .archive import archive_options, verbose_option
 from .group import LazyGroup
 
@@ -46,7 +47,7 @@ _COMMANDS = {
 @click.group(cls=LazyGroup, lazy=_COMMANDS)
 @archive_options
 @verbose_option("-v")
-@click.version_option(package_name="glin-datasette", prog_name="glin-datasette")
+@click.version_option(__version__, prog_name="glin-datasette")
 def main() -> None:
     """A local, private archive of your conversations with AI assistants.
 

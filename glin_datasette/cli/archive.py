@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -79,6 +78,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Path | None) ->
 def _log(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value:
         return
+    import logging
+
     logger = logging.getLogger("glin_datasette")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from ..errors import GlinError, UsageError
-from ..render import one_line
 from .archive import archive_path
 
 __all__ = ["INTERRUPTED", "READER_GONE", "LazyGroup"]
@@ -73,6 +72,9 @@ class _Failure(click.ClickException):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
+        # For a command that does not fail it would be one more thing to load.
+        from ..render import one_line
+
         super().__init__(one_line(message))
 
 

@@ -8,10 +8,15 @@ life. Its JSON Lines form is the export format, see :mod:`glin_datasette.export`
 
 from __future__ import annotations
 
-from .data import conversation_json, message_json, render_json
-from .html import render_html
-from .markdown import render_markdown
-from .plain import one_line, shorten, visible
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
+
+if TYPE_CHECKING:
+    from .data import conversation_json, message_json, render_json
+    from .html import render_html
+    from .markdown import render_markdown
+    from .plain import one_line, shorten, visible
 
 __all__ = [
     "conversation_json",
@@ -23,3 +28,13 @@ __all__ = [
     "shorten",
     "visible",
 ]
+
+#: Module -> the public names that are from there.
+_HOMES = {
+    "data": "conversation_json message_json render_json",
+    "html": "render_html",
+    "markdown": "render_markdown",
+    "plain": "one_line shorten visible",
+}
+
+__getattr__ = lazily(__name__, _HOMES)

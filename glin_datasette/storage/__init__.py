@@ -28,64 +28,69 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 from ..models import Filters
-from .about import (
-    about_commit,
-    about_file,
-    discussed_files,
-    files_beside,
-    files_meant,
-    newest_commits,
-    origin_of,
-    tagged,
-)
-from .annotating import change_tags, set_notes
-from .archive import MigrationReport, get_db, init_db, migrate_db
-from .attachments import attachment_data, attachment_type
-from .backups.making import backup_db
-from .backups.restoring import restore_db
-from .backups.retention import Keep
-from .backups.verifying import list_backups, verify_backup
-from .compacting import compact_db
-from .health import check, check_file
-from .jump import tags_named, titled
-from .load import Loader, loading
-from .overview import overview
-from .query import (
-    children_of,
-    conversations_by_id,
-    count_conversations,
-    count_messages,
-    find_conversation,
-    get_conversation,
-    iter_messages,
-    list_tags,
-    message_counts,
-    query_conversations,
-    query_messages,
-    stats,
-)
-from .recovery import recover_db
-from .repair import repair_db
-from .replica import judge_replica, replica_status
-from .schema import newest_version, pending, search_available, version
-from .transcript import (
-    get_message,
-    messages_between,
-    outline,
-    place_of,
-    transcript_facts,
-)
-from .write import (
-    delete_conversation,
-    insert_conversation,
-    insert_message,
-    link_message_ref,
-    tag_conversation,
-    tag_message,
-    untag_conversation,
-    untag_message,
-)
+
+if TYPE_CHECKING:
+    from .about import (
+        about_commit,
+        about_file,
+        discussed_files,
+        files_beside,
+        files_meant,
+        newest_commits,
+        origin_of,
+        tagged,
+    )
+    from .annotating import change_tags, set_notes
+    from .archive import MigrationReport, get_db, init_db, migrate_db
+    from .attachments import attachment_data, attachment_type
+    from .backups.making import backup_db
+    from .backups.restoring import restore_db
+    from .backups.retention import Keep
+    from .backups.verifying import list_backups, verify_backup
+    from .compacting import compact_db
+    from .health import check, check_file
+    from .jump import tags_named, titled
+    from .load import Loader, loading
+    from .query import (
+        children_of,
+        conversations_by_id,
+        count_conversations,
+        count_messages,
+        find_conversation,
+        get_conversation,
+        iter_messages,
+        list_tags,
+        message_counts,
+        query_conversations,
+        query_messages,
+        stats,
+    )
+    from .recovery import recover_db
+    from .repair import repair_db
+    from .replica import judge_replica, replica_status
+    from .schema import newest_version, pending, search_available, version
+    from .totals import overview
+    from .transcript import (
+        get_message,
+        messages_between,
+        outline,
+        place_of,
+        transcript_facts,
+    )
+    from .write import (
+        delete_conversation,
+        insert_conversation,
+        insert_message,
+        link_message_ref,
+        tag_conversation,
+        tag_message,
+        untag_conversation,
+        untag_message,
+    )
 
 __all__ = [
     "Filters",
@@ -152,3 +157,39 @@ __all__ = [
     "verify_backup",
     "version",
 ]
+
+#: Module -> the public names that are from there.
+_HOMES = {
+    "about": (
+        "about_commit about_file discussed_files files_beside files_meant newest_commits "
+        "origin_of tagged"
+    ),
+    "annotating": "change_tags set_notes",
+    "archive": "MigrationReport get_db init_db migrate_db",
+    "attachments": "attachment_data attachment_type",
+    "backups.making": "backup_db",
+    "backups.restoring": "restore_db",
+    "backups.retention": "Keep",
+    "backups.verifying": "list_backups verify_backup",
+    "compacting": "compact_db",
+    "health": "check check_file",
+    "jump": "tags_named titled",
+    "load": "Loader loading",
+    "totals": "overview",
+    "query": (
+        "children_of conversations_by_id count_conversations count_messages "
+        "find_conversation get_conversation iter_messages list_tags message_counts "
+        "query_conversations query_messages stats"
+    ),
+    "recovery": "recover_db",
+    "repair": "repair_db",
+    "replica": "judge_replica replica_status",
+    "schema": "newest_version pending search_available version",
+    "transcript": "get_message messages_between outline place_of transcript_facts",
+    "write": (
+        "delete_conversation insert_conversation insert_message link_message_ref "
+        "tag_conversation tag_message untag_conversation untag_message"
+    ),
+}
+
+__getattr__ = lazily(__name__, _HOMES)

@@ -11,7 +11,6 @@ from pathlib import Path
 import sqlite_utils
 
 from ..errors import ArchiveBusy, MigrationError, NotFound
-from .backups.making import backup_db
 from .connection import (
     connect,
     create_file,
@@ -153,6 +152,9 @@ def _migrate(
         todo = pending(db)
         # Under the write lock, so that nothing is written between the backup and the step.
         if backup and todo and where is not None and version(db) > 0:
+            # Most of the time there is nothing to migrate.
+            from .backups.making import backup_db
+
             made = Path(backup_db(db).path)
             if on_backup:
                 on_backup(made)

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
 
 from ... import paths
@@ -36,6 +35,13 @@ __all__ = [
 _LARGEST = 1_000_000
 
 
+def _release() -> str:
+    # Loading that takes longer than most commands.
+    from importlib.metadata import version
+
+    return version("glin-datasette")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A backup, as it was when it was made."""
@@ -50,7 +56,7 @@ class Manifest:
     counts: dict[str, int]
     compressed: bool = False
     #: The release of this package that made it.
-    release: str = field(default_factory=lambda: version("glin-datasette"))
+    release: str = field(default_factory=_release)
     #: Where it came from.
     archive: str
     host: str = field(default_factory=platform.node)
