@@ -1,9 +1,4 @@
-"""Loading whole transcripts: thousands of messages in one transaction.
-
-Row by row, the full-text triggers would cost four times as much as everything else
-together. A load therefore switches them off, writes in batches, indexes the new rows at
-once and switches them on again, all inside the transaction of the file.
-"""
+"""Loading whole transcripts: thousands of messages at once, see :mod:`.bulk`."""
 
 from __future__ import annotations
 
@@ -17,14 +12,10 @@ import sqlite_utils
 from ..models import TITLE_RANK, Attachment, Conversation, Message, Ref
 from ..queries.parts import parts_of
 from .attachments import attach, drop_unused, store_attachment
-from .connection import timed, transaction
+from .bulk import Bulk, Together, bulk
+from .connection import timed
 from .generated_ids import store_generated_ids
 from .join import join_conversation, join_message
-from .schema import (
-    create_search_triggers,
-    drop_search_triggers,
-    search_available,
-)
 from .settling import note_fork, reorder, set_summary, settle_moved
 from .write import (
     MESSAGE_COLUMNS,
@@ -73,7 +64,7 @@ class Loader:
     """Takes what an importer yields and writes it. Made by :func:`loading`; its methods
     may be called only inside that block."""
 
-    db: sqlite_utils.Database
+    bulk: Bulk
     #: ``None``: each conversation names its own source.
     source: str | None
     #: A copy of an archive: see :func:`loading`.
@@ -92,12 +83,9 @@ class Loader:
     _batch_text: int = 0
     #: (id() of the conversation, source_id) -> place in the batch
     _in_batch: dict[tuple[int, str], int] = field(default_factory=dict)
-    _searchable: bool = False
-    #: The first row that is not in the search index yet.
-    _first_id: int = 0
+    db: sqlite_utils.Database = field(init=False)
     #: The first row of this load.
-    _load_began: int = 0
-    _next_id: int = 0
+    _began: int = field(init=False)
     #: Messages that were moved, and the conversations that they were moved out of or into.
     _moved: set[int] = field(default_factory=set)
     _left: set[int] = field(default_factory=set)
@@ -105,6 +93,10 @@ class Loader:
     _sort_ts: dict[int, str] = field(default_factory=dict)
     #: Whether files were stored before the messages that have them.
     _files: bool = False
+
+    def __post_init__(self) -> None:
+        self.db = self.bulk.db
+        self._began = self.bulk.next_id
 
     def conversation(self, conversation: Conversation) -> None:
         """Declare a conversation, or say more about one. It is stored when its first
@@ -234,20 +226,8 @@ class Loader:
         self._flush()
         return self.source is not None and set_summary(self.db, self.source, leaf, title)
 
-    def _open(self) -> None:
-        self._searchable = search_available(self.db)
-        if self._searchable:
-            drop_search_triggers(self.db, "messages_ai")
-        self._load_began = self._first_id = self._next_id = self._max_id() + 1
-
-    def _max_id(self) -> int:
-        return int(self.db.execute("select coalesce(max(id), 0) from messages").fetchone()[0])
-
     def _close(self) -> None:
         self._flush()
-        self._index()
-        if self._searchable:
-            create_search_triggers(self.db)
         if self._files and any(target.deleted for target in self._targets.values()):
             drop_unused(self.db)
         for target in self._targets.values():
@@ -257,14 +237,14 @@ class Loader:
             if target.disordered:
                 self._reorder(target.id)
             if target.copied_from is not None and target.copied_from != target.id:
+                link_parents(self.db)  # It asks who descends from whom.
                 note_fork(self.db, target.id, target.copied_from)
         for owner in self._left:
             self._reorder(owner)
             settle_moved(self.db, owner)
-        link_parents(self.db)
 
     def _reorder(self, conversation_id: int) -> None:
-        began, moved = self._load_began, self._moved
+        began, moved = self._began, self._moved
         reorder(
             self.db,
             conversation_id,
@@ -298,8 +278,8 @@ class Loader:
                 continue
             self._note(target, message)
             if row_id is None:
-                row_id = self._next_id
-                self._next_id += 1
+                row_id = self.bulk.next_id
+                self.bulk.next_id += 1
                 rows.append(
                     [
                         row_id,
@@ -325,8 +305,8 @@ class Loader:
             f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
             rows,
         )
-        if any(row_id >= self._first_id for row_id, _ in changed):
-            self._index()  # The update trigger needs the old text to be in the index.
+        if any(row_id >= self.bulk.first_id for row_id, _ in changed):
+            self.bulk.index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:
             if self.join:
                 join_message(self.db, row_id, message)
@@ -376,16 +356,6 @@ class Loader:
             else:
                 target.latest = moment
 
-    def _index(self) -> None:
-        """Put the rows that were written since the last time into the search index."""
-        if self._searchable and self._next_id > self._first_id:
-            self.db.execute(
-                "insert into messages_fts(rowid, content, parts)"
-                " select id, content, parts from messages where id >= ?",
-                [self._first_id],
-            )
-            self._first_id = self._next_id
-
 
 @contextlib.contextmanager
 def loading(
@@ -395,8 +365,10 @@ def loading(
     exact: bool = False,
     bring_back: bool = False,
     join: bool = False,
+    together: Together | None = None,
 ) -> Iterator[Loader]:
-    """Load one transcript in one transaction: all of it is stored, or nothing.
+    """Load one transcript: all of it is stored, or nothing. It is a transaction of its own,
+    or a part of those ``together``.
 
     ``source`` is that of its conversations; ``None``: each names its own, and a record
     stays in each conversation that has it. ``exact`` makes a copy of an archive: those
@@ -404,9 +376,9 @@ def loading(
     somebody deleted are left out, unless ``bring_back`` is set. ``join``: a conversation or
     message that is there already is not simply replaced; see :mod:`.join`.
     """
-    with timed(f"load {source or 'several sources'}") as facts, transaction(db):
-        loader = Loader(db, source, exact, bring_back, join)
-        loader._open()
+    running = together.part() if together else bulk(db)
+    with timed(f"load {source or 'several sources'}") as facts, running as shared:
+        loader = Loader(shared, source, exact, bring_back, join)
         yield loader
         loader._close()
         facts["rows"] = loader.messages
