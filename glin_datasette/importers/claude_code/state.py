@@ -101,7 +101,7 @@ class State:
         """As a JSON object, to be written before anything is read again."""
         facts = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("threads", "replies", "calls"):
-            facts[name] = {key: asdict(value) for key, value in facts[name].items()}
+            facts[name] = {key: _facts(value) for key, value in facts[name].items()}
         return {"version": VERSION, **facts}
 
     @classmethod
@@ -121,6 +121,14 @@ class State:
             links=dict(value["links"]),
             next_number=value["next_number"],
         )
+
+
+def _facts(value: Thread | Reply | Call) -> dict[str, Any]:
+    """As ``asdict``, without a copy of each value: there are many, and they stay as they are."""
+    facts = {each.name: getattr(value, each.name) for each in fields(value)}
+    if facts.get("title"):
+        facts["title"] = asdict(facts["title"])
+    return facts
 
 
 def _thread(title: dict[str, Any] | None, **facts: Any) -> Thread:
