@@ -34,6 +34,12 @@ _BATCH = 500
 _BATCH_TEXT = 1_000_000
 
 
+_COLUMNS = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
+_INSERT = (
+    f"insert into messages ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
+)
+
+
 @dataclass(slots=True)
 class _Target:
     """A conversation that this load writes to."""
@@ -134,14 +140,16 @@ class Loader:
         if target.deleted:
             return
         if message.source_id is not None:
-            place = self._in_batch.get((id(target), message.source_id))
+            key = id(target), message.source_id
+            place = self._in_batch.get(key)
             if place is not None:
                 self._batch[place].message = message
                 return
-            self._in_batch[id(target), message.source_id] = len(self._batch)
+            self._in_batch[key] = len(self._batch)
         self._batch.append(_Pending(target, message))
         self._batch_text += len(message.content)
-        self._batch_text += sum(len(each.data or "") for each in message.attachments)
+        if message.attachments:
+            self._batch_text += sum(len(each.data or "") for each in message.attachments)
         if len(self._batch) >= _BATCH or self._batch_text >= _BATCH_TEXT:
             self._flush()
 
@@ -260,7 +268,7 @@ class Loader:
         owners = self._owners(
             [p.message.source_id for p in self._batch if p.message.source_id is not None]
         )
-        rows: list[list[object]] = []
+        rows: list[tuple[object, ...]] = []
         refs: list[tuple[int, str, str]] = []
         tagged: list[tuple[int, str]] = []
         attached: list[tuple[int, Attachment]] = []
@@ -280,31 +288,25 @@ class Loader:
             if row_id is None:
                 row_id = self.bulk.next_id
                 self.bulk.next_id += 1
-                rows.append(
-                    [
-                        row_id,
-                        self._store(target),
-                        target.next_position,
-                        *message_values(message),
-                        parts_of(message.content),
-                    ]
-                )
+                owner = self._store(target)
+                parts = parts_of(message.content)
+                place = target.next_position
+                rows.append((row_id, owner, place, *message_values(message), parts))
                 target.next_position += 1
                 if message.source_id is not None:
                     # A record twice in one file under two conversations stays with the first.
-                    owners.setdefault(message.source_id, []).append((self._store(target), row_id))
+                    owners.setdefault(message.source_id, []).append((owner, row_id))
                 if message.sort_ts and message.sort_ts != message.ts:
                     self._sort_ts[row_id] = message.sort_ts
             else:
                 changed.append((row_id, message))
-            refs += [(row_id, ref.type, ref.value) for ref in message.refs]
-            tagged += [(row_id, tag) for tag in message.tags]
-            attached += [(row_id, each) for each in message.attachments]
-        columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
-        self.db.conn.executemany(
-            f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
-            rows,
-        )
+            for ref in message.refs:
+                refs.append((row_id, ref.type, ref.value))
+            for tag in message.tags:
+                tagged.append((row_id, tag))
+            for each in message.attachments:
+                attached.append((row_id, each))
+        self.db.conn.executemany(_INSERT, rows)
         if any(row_id >= self.bulk.first_id for row_id, _ in changed):
             self.bulk.index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:
@@ -346,9 +348,12 @@ class Loader:
         # A copy takes the conversation's model from the conversation itself.
         if message.model is not None and not self.exact:
             target.model = message.model
-        if message.ts is not None:
-            target.first_ts = min(target.first_ts or message.ts, message.ts)
-            target.last_ts = max(target.last_ts or message.ts, message.ts)
+        ts = message.ts
+        if ts is not None:
+            if target.first_ts is None or ts < target.first_ts:
+                target.first_ts = ts
+            if target.last_ts is None or ts > target.last_ts:
+                target.last_ts = ts
         moment = message.sort_ts or message.ts
         if moment is not None:
             if moment < target.latest:
