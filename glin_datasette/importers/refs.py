@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from ..models import Ref
@@ -41,10 +41,8 @@ _MAX_PATH = 1000
 _HASH = r"(?<![0-9A-Za-z/_#-])(?<![0-9A-Za-z]\.)[0-9a-f]{7,40}(?![0-9A-Za-z_-])"
 
 
-def unique(refs: Sequence[Ref]) -> tuple[Ref, ...]:
+def unique(refs: Iterable[Ref]) -> tuple[Ref, ...]:
     """``refs`` in order, each once, at most :data:`MAX_REFS` of a type."""
-    if not refs:
-        return ()
     kept: dict[Ref, None] = {}
     counts = {"file": 0, "commit": 0, "url": 0}
     for ref in refs:

@@ -35,9 +35,7 @@ _BATCH_TEXT = 1_000_000
 
 
 _COLUMNS = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
-_INSERT = (
-    f"insert into messages ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
-)
+_INSERT = f"insert into messages ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import sqlite_utils
 
 from ..models import Conversation
-from .connection import database_path, sqlite_errors, timed, transaction
+from .connection import timed, transaction
 from .schema import search_available
 from .write import insert_conversation
 
@@ -119,13 +119,15 @@ def settle(db: sqlite_utils.Database, added: int) -> None:
     query planner knows, where that is worth it."""
     if not added:
         return
-    with timed("settle") as facts, sqlite_errors(database_path(db)):
+    # In transactions of their own, which wait for others who write.
+    with timed("settle") as facts:
         # All of them are counted only where most are new.
         few = "select count(*) from (select 1 from messages limit ?)"
         most = added * _OPTIMIZE_ALL
-        if search_available(db) and db.execute(few, [most + 1]).fetchone()[0] <= most:
-            with transaction(db):
+        with transaction(db):
+            if search_available(db) and db.execute(few, [most + 1]).fetchone()[0] <= most:
                 db.execute("insert into messages_fts(messages_fts) values ('optimize')")
-            facts["optimized"] = True
-        db.execute(f"pragma analysis_limit = {_ANALYSIS}")
-        db.execute("pragma optimize")
+                facts["optimized"] = True
+        with transaction(db):
+            db.execute(f"pragma analysis_limit = {_ANALYSIS}")
+            db.execute("pragma optimize")

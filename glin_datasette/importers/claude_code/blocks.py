@@ -64,9 +64,7 @@ def read_blocks(record: dict[str, Any], *, titled: bool = True) -> Iterator[Bloc
 # --- user and assistant ----------------------------------------------------------------
 
 
-def _message(
-    record: dict[str, Any], role: Role, titled: bool = True
-) -> Iterator[Block | Strange]:
+def _message(record: dict[str, Any], role: Role, titled: bool = True) -> Iterator[Block | Strange]:
     message = record.get("message")
     if not isinstance(message, dict):
         return
