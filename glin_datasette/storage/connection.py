@@ -33,7 +33,7 @@ log = logging.getLogger("glin_datasette.storage")
 BUSY_TIMEOUT_MS = 15_000
 
 #: What a connection that writes holds of the file in memory, at the most.
-_CACHE_KB = 32 * 1024
+_CACHE_KB = 8 * 1024
 
 _REPAIR = (
     "run 'glin-datasette check', and restore a backup with 'glin-datasette restore' or salvage "
