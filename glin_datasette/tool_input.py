@@ -22,6 +22,8 @@ __all__ = ["parse_tool_input", "render_tool_input"]
 
 _PLAIN_KEY = re.compile(r"[\w.$@/-]+")
 _INDENT = "  "
+#: What JSON may begin with, for Python's reader, space before it included.
+_BEGINS_JSON = frozenset('{["-0123456789tfnNI \t\r\n')
 
 
 def render_tool_input(value: object) -> str:
@@ -86,6 +88,8 @@ def _scalar(text: str) -> object:
 
 
 def _is_json(text: str) -> bool:
+    if text[:1] not in _BEGINS_JSON:
+        return False
     try:
         json.loads(text)
     except (ValueError, RecursionError):

@@ -223,6 +223,27 @@ def test_progress_is_told_during_a_long_file(db: sqlite_utils.Database, tmp_path
     assert [messages for _, messages in told] == sorted(messages for _, messages in told)
 
 
+def test_an_interrupted_import_keeps_the_files_that_were_complete(
+    db: sqlite_utils.Database, tmp_path: Path
+) -> None:
+    for n in range(4):
+        file = tmp_path / f"s{n}.jsonl"
+        file.write_text("".join(record(m, session=f"s{n}") for m in range(1500)))
+        os.utime(file, (n, n))
+
+    def interrupt(done: int, _: int, __: Path, messages: int) -> None:
+        if done == 2 and messages > 3000:  # In the middle of the third.
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_paths(db, [tmp_path], progress=interrupt)
+    assert not db.conn.in_transaction
+    assert (stats(db).messages, db.table("import_files").count) == (3000, 2)
+    assert search(db, "prompt").total == 3000
+    assert import_paths(db, [tmp_path]).messages == 3000
+    assert check(db, deep=True).status != "fail"
+
+
 IMPORT = (
     "import sys; from pathlib import Path; from glin_datasette.storage import get_db;"
     "from glin_datasette.ingest import import_paths;"

@@ -33,7 +33,7 @@ class BadLine(ValueError):
     """A line that holds no JSON object; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One line. ``number`` counts from 1, ``begin`` is its first byte and ``end`` the one
     after it, ``key`` is a digest of the line that a record stands on.
@@ -67,15 +67,14 @@ def read_lines(path: Path, offset: int, line: int) -> Iterator[Line]:
             # what is left of that line is not a line of its own.
             if file.read(1) != b"\n":
                 line -= 1
-        while (found := _next_line(file, line + 1)) is not None:
-            line += 1
+        while (found := _next_line(file, line + 1, offset)) is not None:
+            line, offset = line + 1, found[0].end
             # A record may be large, and nobody needs it here while the next one is read.
             yield found.pop()
 
 
-def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
+def _next_line(file: BinaryIO, number: int, begin: int) -> list[Line] | None:
     """The next line, in a list to be emptied; ``None`` at the end of the file."""
-    begin = file.tell()
     raw = file.readline(MAX_LINE + 1)
     if not raw:
         return None
@@ -86,7 +85,7 @@ def _next_line(file: BinaryIO, number: int) -> list[Line] | None:
             terminated = part.endswith(b"\n")
         error = f"longer than {MAX_LINE // 1024 // 1024} MiB"
         return [Line(number, begin, file.tell(), None, error, torn=not terminated)]
-    end = file.tell()
+    end = begin + len(raw)
     if raw.isspace():
         return [Line(number, begin, end, None, torn=not terminated)]
     # The same, whatever its newline is, and whether it is there yet or not.
@@ -115,6 +114,9 @@ def decode(raw: bytes) -> dict[str, Any]:
 
 
 def _text(raw: bytes) -> str:
+    # Nearly every line; JSON allows the newline.
+    if raw.startswith(b"{") and raw.endswith(b"}\n"):
+        return _decoded(memoryview(raw))
     raw = raw.removeprefix(_BOM)
     # A crash can leave a run of NUL bytes where the file system had not written yet; a
     # record that was appended behind it is whole. (JSON allows the other space.)
@@ -124,8 +126,12 @@ def _text(raw: bytes) -> str:
             raise BadLine("holds NUL bytes only")
     tail = raw[-_EDGE:]
     end = len(raw) - len(tail) + len(tail.rstrip())
+    return _decoded(memoryview(raw)[:end])  # No copy, as a slice would be.
+
+
+def _decoded(raw: memoryview) -> str:
     try:
-        return str(memoryview(raw)[:end], "utf-8")  # No copy, as a slice would be.
+        return str(raw, "utf-8")
     except UnicodeDecodeError as problem:
         raise BadLine(f"not UTF-8 at byte {problem.start + 1}") from None
 

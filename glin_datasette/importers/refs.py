@@ -173,7 +173,15 @@ _SPOKEN = re.compile(
     rf"((?:[`'\")\]*]{{0,3}}(?:,| and|, and| or)\s[`'\"(\[*]{{0,3}}{_HASH}){{0,20}})",
     re.IGNORECASE,
 )
-_MORE = re.compile(_HASH, re.IGNORECASE)
+#: One of these stands in whatever that finds.
+_SPOKEN_OF = (
+    "commit", "revision", "cherry-pick", "revert",
+    "added ", "done ", "fixed ", "introduced ", "landed ", "merged ",
+)  # fmt: skip
+# As _HASH, in either case; begins with what it finds, which is then searched for faster.
+_MORE = re.compile(
+    r"[0-9A-Fa-f](?<![0-9A-Za-z/_#-].)(?<![0-9A-Za-z]\..)[0-9A-Fa-f]{6,39}(?![0-9A-Za-z_-])"
+)
 _COMMIT_URL = re.compile(r"/commits?/([0-9a-f]{7,40})(?![0-9A-Za-z])")
 _COMMAND = re.compile(
     r"(?<![\w./-])git[ \t]+(?:show|cherry-pick|revert|checkout|reset|diff|log|branch|merge)\b"
@@ -196,7 +204,7 @@ def shell_command(arguments: object) -> str | None:
 
 def git_subcommands(command: object) -> list[str]:
     """The git subcommands in a shell command whose output names commits."""
-    if not isinstance(command, str):
+    if not isinstance(command, str) or "git" not in command:
         return []
     found = {match[1] for match in _GIT.finditer(command[:_SCAN])}
     return sorted(found & _PRINTS_COMMITS)
@@ -225,17 +233,20 @@ def output_commits(output: str, subcommands: Iterable[str]) -> Iterator[Ref]:
 def text_commits(text: str) -> Iterator[Ref]:
     """The commits that text speaks of: ``commit abc1234``, or by the URL of one."""
     text = text[:_SCAN]
-    # Most text holds no hash at all, and looking for one is cheaper than for the words.
-    if _MORE.search(text):
+    # Most text holds none of the words, or no hash at all: both are cheaper to look for than
+    # one beside the other.
+    lower = text.lower()
+    if any(map(lower.__contains__, _SPOKEN_OF)) and _MORE.search(text):
         for match in _SPOKEN.finditer(text):
             yield from _hashes([match[1], *_MORE.findall(match[2])])
-    for match in _COMMIT_URL.finditer(text):
-        yield from _hashes([match[1]])
+    if "/commit" in text:
+        for match in _COMMIT_URL.finditer(text):
+            yield from _hashes([match[1]])
 
 
 def command_commits(command: object) -> Iterator[Ref]:
     """The commits that a shell command gives to git: ``git show abc1234``."""
-    if isinstance(command, str):
+    if isinstance(command, str) and "git" in command:
         for match in _COMMAND.finditer(command[:_SCAN]):
             yield from _hashes(_MORE.findall(match[1]))
 

@@ -48,7 +48,7 @@ def extract(text: str) -> tuple[str, tuple[Attachment, ...]]:
 
     if ";base64," in text:
         text = _DATA_URL.sub(lambda match: note(match[1], match[2]), text)
-    if any(beginning in text for beginning in _BEGINNINGS):
+    if any(map(text.__contains__, _BEGINNINGS)):
         text = _BARE.sub(lambda match: note(_type_of(match[1]), match[1]), text)
     return text, tuple(found)
 

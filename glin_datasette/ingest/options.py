@@ -52,7 +52,8 @@ class Shaper:
         for item in items:
             if isinstance(item, Said):
                 message = item.message if exact else self._without_binaries(item.message)
-                yield Said(item.conversation, self._message(message))
+                message = self._message(message)
+                yield item if message is item.message else Said(item.conversation, message)
                 del message
             elif self._redact and isinstance(item, Conversation):
                 yield self._conversation(item)

@@ -1,4 +1,4 @@
-"""One import: file by file, each in one transaction."""
+"""One import: file by file, each stored as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..importers import broken_importers, importer_for, importer_named, importer
 from ..importers.base import Checkpoint, Importer, Summary
 from ..models import ImportReport
 from ..paths import told
+from ..storage.bulk import Together
 from ..storage.connection import database_path, transaction
 from ..storage.import_files import (
     ImportFile,
@@ -72,20 +73,22 @@ def import_paths(
     tally = Tally()
     found = find_transcripts(paths, tally)
     named = frozenset(path.absolute() for path in paths or ())
-    run = _Run(db, tally, named, options)
-    for done, (path, importer) in enumerate(found):
-        if progress:
-            run.tick = functools.partial(progress, done, len(found), path)
-        try:
-            run.import_file(path, importer)
-        except OSError as ex:
-            tally.files += 1
-            tally.unreadable(path, ex)
-        except ImporterFailed as ex:
-            tally.files += 1
-            tally.failure(path, str(ex))
-        if progress:
-            progress(done + 1, len(found), path, tally.messages)
+    with Together(db) as together:
+        run = _Run(db, together, tally, named, options)
+        for done, (path, importer) in enumerate(found):
+            if progress:
+                run.tick = functools.partial(progress, done, len(found), path)
+            try:
+                run.import_file(path, importer)
+            except OSError as ex:
+                tally.files += 1
+                tally.unreadable(path, ex)
+            except ImporterFailed as ex:
+                tally.files += 1
+                tally.failure(path, str(ex))
+            together.pause()
+            if progress:
+                progress(done + 1, len(found), path, tally.messages)
     run.settle_summaries()
     settle(db, tally.messages)
     for broken in broken_importers():
@@ -98,6 +101,7 @@ class _Run:
     """One import: the archive, and what it is about."""
 
     db: sqlite_utils.Database
+    together: Together
     tally: Tally
     #: The paths that were asked for, as against those found in folders.
     named: frozenset[Path]
@@ -110,7 +114,7 @@ class _Run:
     sticky: bool | None = None
 
     def import_file(self, path: Path, importer: Importer | None) -> None:
-        """Import what is new in a file, in one transaction.
+        """Import what is new in a file: all of it, or nothing.
 
         :raises OSError: if it cannot be read
         :raises ImporterFailed: if its importer does something else than it should
@@ -206,6 +210,7 @@ class _Run:
             exact=importer.exact,
             bring_back=self.options.deleted or importer.restores,
             join=importer.merges,
+            together=self.together,
         )
 
     def _redacts(self) -> bool:

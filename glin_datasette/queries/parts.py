@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 
 __all__ = ["EDGE", "LETTER", "RUN", "UNSPACED", "pairs", "parts_of"]
 
@@ -56,9 +57,9 @@ def _composed(upper: str, lower: str) -> re.Pattern[str]:
 
 _COMPOSED = _composed(_U, _L)
 _COMPOSED_ASCII = _composed("[A-Z]", "[a-z]")
-# Words with a capital: few enough to be looked at one by one.
-_CAPITAL = re.compile(rf"(?<!{LETTER})[^\W_{_UPPER}]*+{_U}{LETTER}*+")
-_CAPITAL_ASCII = re.compile("(?<![a-zA-Z0-9])[a-z0-9]*+[A-Z][a-zA-Z0-9]*+")
+_REST = re.compile(f"{LETTER}*+")
+#: Dashes, quotes and arrows stand in most long texts, letters beyond ASCII in few.
+_FOREIGN = re.compile(r"[^\W\x00-\x7f_]")
 _WORD = re.compile(rf"{LETTER}+")
 
 #: A longer word is no identifier, but encoded data.
@@ -85,14 +86,11 @@ _MARKS = _marks()
 def parts_of(content: str) -> str:
     """The value of the column ``parts`` for a message; empty where there is nothing."""
     words: dict[str, None] = {}
-    plain = content.isascii()
-    composed = _COMPOSED_ASCII if plain else _COMPOSED
-    if composed.search(content):
-        capital = _CAPITAL_ASCII if plain else _CAPITAL
-        for word in dict.fromkeys(capital.findall(content)):
-            if composed.search(word):
-                words |= _split(word)
-    if plain or not (runs := RUN.findall(content)):
+    ascii = content.isascii()
+    composed = _COMPOSED_ASCII if ascii or not _FOREIGN.search(content) else _COMPOSED
+    for word in dict.fromkeys(_identifiers(content, composed)):
+        words |= _split(word)
+    if ascii or not (runs := RUN.findall(content)):
         return " ".join(words)
     for word in dict.fromkeys(_WORD.findall(content)):
         if not word.isascii() and RUN.search(word):
@@ -100,6 +98,19 @@ def parts_of(content: str) -> str:
                 if piece:
                     words |= {piece.lower(): None} | _split(piece)
     return " ".join([*words, *(pairs(run, closed=True) for run in runs)])
+
+
+def _identifiers(content: str, composed: re.Pattern[str]) -> Iterator[str]:
+    """The words with an edge inside. The edges are looked for, and not the words: only few
+    have one, and to go from one to both ends of its word takes a few steps."""
+    end = 0
+    while edge := composed.search(content, end):
+        start = edge.start()
+        while start > end and content[start - 1].isalnum():
+            start -= 1
+        rest = _REST.match(content, edge.start())
+        end = rest.end() if rest else edge.end()
+        yield content[start:end]
 
 
 def pairs(run: str, *, closed: bool) -> str:

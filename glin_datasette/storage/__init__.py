@@ -9,7 +9,7 @@ click. Operations log their duration and rows to ``glin_datasette.storage`` at d
 - writing: :func:`insert_conversation`, :func:`insert_message`, :func:`link_message_ref`,
   :func:`tag_conversation`, :func:`untag_conversation`, :func:`tag_message`,
   :func:`untag_message`, :func:`change_tags`, :func:`set_notes`,
-  :func:`delete_conversation`, :func:`loading`
+  :func:`delete_conversation`, :func:`loading`, :class:`Together`
 - reading: :func:`query_conversations`, :func:`query_messages`, :func:`get_conversation`,
   :func:`find_conversation`, :func:`iter_messages`, :func:`children_of`,
   :func:`count_conversations`, :func:`count_messages`, :func:`message_counts`,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .backups.restoring import restore_db
     from .backups.retention import Keep
     from .backups.verifying import list_backups, verify_backup
+    from .bulk import Together
     from .compacting import compact_db
     from .health import check, check_file
     from .jump import tags_named, titled
@@ -97,6 +98,7 @@ __all__ = [
     "Keep",
     "Loader",
     "MigrationReport",
+    "Together",
     "about_commit",
     "about_file",
     "attachment_data",
@@ -171,6 +173,7 @@ _HOMES = {
     "backups.restoring": "restore_db",
     "backups.retention": "Keep",
     "backups.verifying": "list_backups verify_backup",
+    "bulk": "Together",
     "compacting": "compact_db",
     "health": "check check_file",
     "jump": "tags_named titled",

@@ -32,6 +32,9 @@ log = logging.getLogger("glin_datasette.storage")
 #: How long a writer waits for another one, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
 
+#: What a connection that writes holds of the file in memory, at the most.
+_CACHE_KB = 8 * 1024
+
 _REPAIR = (
     "run 'glin-datasette check', and restore a backup with 'glin-datasette restore' or salvage "
     "what can be read with 'glin-datasette recover'"
@@ -54,6 +57,9 @@ def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_u
             db.execute("PRAGMA foreign_keys = ON")
             # The archive may be the only copy: what was committed survives a power cut.
             db.execute("PRAGMA synchronous = FULL")
+            if not readonly:
+                # New ids go anywhere into an index that may be hundreds of megabytes long.
+                db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
             if wal and not readonly:
                 _enable_wal(db)
         except BaseException:

@@ -1,9 +1,4 @@
-"""Loading whole transcripts: thousands of messages in one transaction.
-
-Row by row, the full-text triggers would cost four times as much as everything else
-together. A load therefore switches them off, writes in batches, indexes the new rows at
-once and switches them on again, all inside the transaction of the file.
-"""
+"""Loading whole transcripts: thousands of messages at once, see :mod:`.bulk`."""
 
 from __future__ import annotations
 
@@ -17,14 +12,10 @@ import sqlite_utils
 from ..models import TITLE_RANK, Attachment, Conversation, Message, Ref
 from ..queries.parts import parts_of
 from .attachments import attach, drop_unused, store_attachment
-from .connection import timed, transaction
+from .bulk import Bulk, Together, bulk
+from .connection import timed
 from .generated_ids import store_generated_ids
 from .join import join_conversation, join_message
-from .schema import (
-    create_search_triggers,
-    drop_search_triggers,
-    search_available,
-)
 from .settling import note_fork, reorder, set_summary, settle_moved
 from .write import (
     MESSAGE_COLUMNS,
@@ -41,6 +32,10 @@ from .write import (
 #: Messages, and characters of text, that wait to be written.
 _BATCH = 500
 _BATCH_TEXT = 1_000_000
+
+
+_COLUMNS = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
+_INSERT = f"insert into messages ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
 
 
 @dataclass(slots=True)
@@ -73,7 +68,7 @@ class Loader:
     """Takes what an importer yields and writes it. Made by :func:`loading`; its methods
     may be called only inside that block."""
 
-    db: sqlite_utils.Database
+    bulk: Bulk
     #: ``None``: each conversation names its own source.
     source: str | None
     #: A copy of an archive: see :func:`loading`.
@@ -92,12 +87,9 @@ class Loader:
     _batch_text: int = 0
     #: (id() of the conversation, source_id) -> place in the batch
     _in_batch: dict[tuple[int, str], int] = field(default_factory=dict)
-    _searchable: bool = False
-    #: The first row that is not in the search index yet.
-    _first_id: int = 0
+    db: sqlite_utils.Database = field(init=False)
     #: The first row of this load.
-    _load_began: int = 0
-    _next_id: int = 0
+    _began: int = field(init=False)
     #: Messages that were moved, and the conversations that they were moved out of or into.
     _moved: set[int] = field(default_factory=set)
     _left: set[int] = field(default_factory=set)
@@ -105,6 +97,10 @@ class Loader:
     _sort_ts: dict[int, str] = field(default_factory=dict)
     #: Whether files were stored before the messages that have them.
     _files: bool = False
+
+    def __post_init__(self) -> None:
+        self.db = self.bulk.db
+        self._began = self.bulk.next_id
 
     def conversation(self, conversation: Conversation) -> None:
         """Declare a conversation, or say more about one. It is stored when its first
@@ -142,14 +138,16 @@ class Loader:
         if target.deleted:
             return
         if message.source_id is not None:
-            place = self._in_batch.get((id(target), message.source_id))
+            key = id(target), message.source_id
+            place = self._in_batch.get(key)
             if place is not None:
                 self._batch[place].message = message
                 return
-            self._in_batch[id(target), message.source_id] = len(self._batch)
+            self._in_batch[key] = len(self._batch)
         self._batch.append(_Pending(target, message))
         self._batch_text += len(message.content)
-        self._batch_text += sum(len(each.data or "") for each in message.attachments)
+        if message.attachments:
+            self._batch_text += sum(len(each.data or "") for each in message.attachments)
         if len(self._batch) >= _BATCH or self._batch_text >= _BATCH_TEXT:
             self._flush()
 
@@ -234,20 +232,8 @@ class Loader:
         self._flush()
         return self.source is not None and set_summary(self.db, self.source, leaf, title)
 
-    def _open(self) -> None:
-        self._searchable = search_available(self.db)
-        if self._searchable:
-            drop_search_triggers(self.db, "messages_ai")
-        self._load_began = self._first_id = self._next_id = self._max_id() + 1
-
-    def _max_id(self) -> int:
-        return int(self.db.execute("select coalesce(max(id), 0) from messages").fetchone()[0])
-
     def _close(self) -> None:
         self._flush()
-        self._index()
-        if self._searchable:
-            create_search_triggers(self.db)
         if self._files and any(target.deleted for target in self._targets.values()):
             drop_unused(self.db)
         for target in self._targets.values():
@@ -257,14 +243,14 @@ class Loader:
             if target.disordered:
                 self._reorder(target.id)
             if target.copied_from is not None and target.copied_from != target.id:
+                link_parents(self.db)  # It asks who descends from whom.
                 note_fork(self.db, target.id, target.copied_from)
         for owner in self._left:
             self._reorder(owner)
             settle_moved(self.db, owner)
-        link_parents(self.db)
 
     def _reorder(self, conversation_id: int) -> None:
-        began, moved = self._load_began, self._moved
+        began, moved = self._began, self._moved
         reorder(
             self.db,
             conversation_id,
@@ -280,7 +266,7 @@ class Loader:
         owners = self._owners(
             [p.message.source_id for p in self._batch if p.message.source_id is not None]
         )
-        rows: list[list[object]] = []
+        rows: list[tuple[object, ...]] = []
         refs: list[tuple[int, str, str]] = []
         tagged: list[tuple[int, str]] = []
         attached: list[tuple[int, Attachment]] = []
@@ -298,35 +284,29 @@ class Loader:
                 continue
             self._note(target, message)
             if row_id is None:
-                row_id = self._next_id
-                self._next_id += 1
-                rows.append(
-                    [
-                        row_id,
-                        self._store(target),
-                        target.next_position,
-                        *message_values(message),
-                        parts_of(message.content),
-                    ]
-                )
+                row_id = self.bulk.next_id
+                self.bulk.next_id += 1
+                owner = self._store(target)
+                parts = parts_of(message.content)
+                place = target.next_position
+                rows.append((row_id, owner, place, *message_values(message), parts))
                 target.next_position += 1
                 if message.source_id is not None:
                     # A record twice in one file under two conversations stays with the first.
-                    owners.setdefault(message.source_id, []).append((self._store(target), row_id))
+                    owners.setdefault(message.source_id, []).append((owner, row_id))
                 if message.sort_ts and message.sort_ts != message.ts:
                     self._sort_ts[row_id] = message.sort_ts
             else:
                 changed.append((row_id, message))
-            refs += [(row_id, ref.type, ref.value) for ref in message.refs]
-            tagged += [(row_id, tag) for tag in message.tags]
-            attached += [(row_id, each) for each in message.attachments]
-        columns = ("id", "conversation_id", "position", *MESSAGE_COLUMNS, "parts")
-        self.db.conn.executemany(
-            f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
-            rows,
-        )
-        if any(row_id >= self._first_id for row_id, _ in changed):
-            self._index()  # The update trigger needs the old text to be in the index.
+            for ref in message.refs:
+                refs.append((row_id, ref.type, ref.value))
+            for tag in message.tags:
+                tagged.append((row_id, tag))
+            for each in message.attachments:
+                attached.append((row_id, each))
+        self.db.conn.executemany(_INSERT, rows)
+        if any(row_id >= self.bulk.first_id for row_id, _ in changed):
+            self.bulk.index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:
             if self.join:
                 join_message(self.db, row_id, message)
@@ -366,25 +346,18 @@ class Loader:
         # A copy takes the conversation's model from the conversation itself.
         if message.model is not None and not self.exact:
             target.model = message.model
-        if message.ts is not None:
-            target.first_ts = min(target.first_ts or message.ts, message.ts)
-            target.last_ts = max(target.last_ts or message.ts, message.ts)
+        ts = message.ts
+        if ts is not None:
+            if target.first_ts is None or ts < target.first_ts:
+                target.first_ts = ts
+            if target.last_ts is None or ts > target.last_ts:
+                target.last_ts = ts
         moment = message.sort_ts or message.ts
         if moment is not None:
             if moment < target.latest:
                 target.disordered = True
             else:
                 target.latest = moment
-
-    def _index(self) -> None:
-        """Put the rows that were written since the last time into the search index."""
-        if self._searchable and self._next_id > self._first_id:
-            self.db.execute(
-                "insert into messages_fts(rowid, content, parts)"
-                " select id, content, parts from messages where id >= ?",
-                [self._first_id],
-            )
-            self._first_id = self._next_id
 
 
 @contextlib.contextmanager
@@ -395,8 +368,10 @@ def loading(
     exact: bool = False,
     bring_back: bool = False,
     join: bool = False,
+    together: Together | None = None,
 ) -> Iterator[Loader]:
-    """Load one transcript in one transaction: all of it is stored, or nothing.
+    """Load one transcript: all of it is stored, or nothing. It is a transaction of its own,
+    or a part of those ``together``.
 
     ``source`` is that of its conversations; ``None``: each names its own, and a record
     stays in each conversation that has it. ``exact`` makes a copy of an archive: those
@@ -404,9 +379,9 @@ def loading(
     somebody deleted are left out, unless ``bring_back`` is set. ``join``: a conversation or
     message that is there already is not simply replaced; see :mod:`.join`.
     """
-    with timed(f"load {source or 'several sources'}") as facts, transaction(db):
-        loader = Loader(db, source, exact, bring_back, join)
-        loader._open()
+    running = together.part() if together else bulk(db)
+    with timed(f"load {source or 'several sources'}") as facts, running as shared:
+        loader = Loader(shared, source, exact, bring_back, join)
         yield loader
         loader._close()
         facts["rows"] = loader.messages

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 import sqlite_utils
 
 from ..models import Conversation
-from .connection import database_path, sqlite_errors, timed, transaction
+from .connection import timed, transaction
 from .schema import search_available
 from .write import insert_conversation
 
 __all__ = ["note_fork", "reorder", "set_summary", "settle", "settle_moved"]
 
-#: Rebuilding the index as one segment pays when this share of it is new.
-_OPTIMIZE_SHARE = 0.2
+#: Rebuilding the index as one segment pays where there are at most so many times the
+#: messages that are new.
+_OPTIMIZE_ALL = 5
+#: Rows of an index that the query planner's statistics are drawn from: reading all of them
+#: takes longer than most imports.
+_ANALYSIS = 1_000
 
 
 def reorder(
@@ -115,10 +119,15 @@ def settle(db: sqlite_utils.Database, added: int) -> None:
     query planner knows, where that is worth it."""
     if not added:
         return
-    with timed("settle") as facts, sqlite_errors(database_path(db)):
-        total = db.table("messages").count
-        if search_available(db) and added >= total * _OPTIMIZE_SHARE:
-            with transaction(db):
+    # In transactions of their own, which wait for others who write.
+    with timed("settle") as facts:
+        # All of them are counted only where most are new.
+        few = "select count(*) from (select 1 from messages limit ?)"
+        most = added * _OPTIMIZE_ALL
+        with transaction(db):
+            if search_available(db) and db.execute(few, [most + 1]).fetchone()[0] <= most:
                 db.execute("insert into messages_fts(messages_fts) values ('optimize')")
-            facts["optimized"] = True
-        db.execute("pragma optimize")
+                facts["optimized"] = True
+        with transaction(db):
+            db.execute(f"pragma analysis_limit = {_ANALYSIS}")
+            db.execute("pragma optimize")

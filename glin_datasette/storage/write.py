@@ -7,6 +7,7 @@ anything. Whole transcripts go through :mod:`.load`.
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import fields, replace
 from typing import Literal, get_args
@@ -31,6 +32,8 @@ MESSAGE_COLUMNS = (
     "ts", "role", "kind", "model", "token_in", "token_out", "token_cached",
     "tool_name", "tool_call_id", "is_error", "source_id", "content",
 )  # fmt: skip
+
+_message_values = operator.attrgetter(*MESSAGE_COLUMNS)
 
 _INSERT_MESSAGE = (
     f"insert into messages (conversation_id, position, {', '.join(MESSAGE_COLUMNS)}, parts)"
@@ -180,11 +183,9 @@ def insert_message(db: sqlite_utils.Database, conversation_id: int, message: Mes
 def message_values(message: Message) -> list[object]:
     """The values of :data:`MESSAGE_COLUMNS` for a row. Of the content, the characters
     that mark snippets, and NUL, which ends a text for SQLite's functions, become U+FFFD."""
-    if any(reserved in message.content for reserved in _RESERVED):
+    if any(map(message.content.__contains__, _RESERVED)):
         message = replace(message, content=_RESERVED_ANY.sub("\ufffd", message.content))
-    values = [getattr(message, name) for name in MESSAGE_COLUMNS]
-    values[MESSAGE_COLUMNS.index("is_error")] = int(message.is_error)
-    return values
+    return list(_message_values(message))
 
 
 def find_message(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 import sqlite_utils
@@ -10,12 +11,15 @@ import sqlite_utils
 from glin_datasette.models import Conversation, Message, Ref
 from glin_datasette.search import search
 from glin_datasette.storage import (
+    bulk,
     get_conversation,
+    get_db,
     iter_messages,
     loading,
     query_conversations,
     tag_conversation,
 )
+from glin_datasette.storage.bulk import Together
 from glin_datasette.storage.settling import set_summary, settle
 
 
@@ -265,3 +269,75 @@ def test_an_emptied_conversation_with_a_tag_stays(db: sqlite_utils.Database) -> 
         loader.moved("s", ("m0",))
     assert [c.source_id for c in query_conversations(db, limit=None)] == ["s", "s/branch"]
     assert get_conversation(db, 1).tags == ("mine",)
+
+
+def test_a_load_that_fails_takes_nothing_of_the_others_with_it(db: sqlite_utils.Database) -> None:
+    with Together(db) as together:
+        with loading(db, "test", together=together) as loader:
+            loader.conversation(conversation("a"))
+            loader.message("a", said("1"))
+        with pytest.raises(ValueError), loading(db, "test", together=together) as loader:
+            loader.conversation(conversation("b"))
+            for n in range(600):
+                loader.message("b", said(f"lost{n}"))
+            # Updates what was just written: the search index has to hold it by then.
+            loader.message("b", Message(role="user", content="rewritten", source_id="lost1"))
+            loader.summary("lost2", "Flushes")
+            raise ValueError
+        with loading(db, "test", together=together) as loader:
+            loader.conversation(conversation("c"))
+            loader.message("c", said("2"))
+        assert db.conn.in_transaction
+    assert not db.conn.in_transaction
+    assert [(m.id, m.source_id) for row in (1, 2) for m in iter_messages(db, row)] == [
+        (1, "1"),
+        (2, "2"),
+    ]
+    assert [search(db, word).total for word in ("text", "rewritten", "lost5")] == [2, 0, 0]
+    db.execute("insert into messages_fts(messages_fts, rank) values ('integrity-check', 1)")
+    insert = "insert into messages (conversation_id, position, role, kind, content)"
+    db.execute(f"{insert} values (1, 9, 'user', 'text', 'by itself')")
+    assert search(db, "itself").total == 1, "the triggers are there again"
+
+
+def test_what_is_complete_is_kept_whatever_ends_the_rest(db: sqlite_utils.Database) -> None:
+    with pytest.raises(KeyboardInterrupt), Together(db) as together:
+        with loading(db, "test", together=together) as loader:
+            loader.conversation(conversation("a"))
+            loader.message("a", said("1"))
+        with loading(db, "test", together=together) as loader:
+            loader.conversation(conversation("b"))
+            loader.message("b", said("2"))
+            raise KeyboardInterrupt
+    assert not db.conn.in_transaction
+    assert contents(db) == ["1"]
+    assert len(query_conversations(db)) == 1
+
+
+def test_an_archive_is_the_same_however_its_loads_are_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(most: int) -> list[object]:
+        monkeypatch.setattr(bulk, "_MESSAGES", most)
+        with get_db(tmp_path / f"{most}.db") as db:
+            with Together(db) as together:
+                for n in range(12):
+                    with loading(db, "test", together=together) as loader:
+                        # Every third one is the child of one that comes later.
+                        parent = f"s{n + 2}" if n % 3 == 0 else None
+                        about = Conversation(
+                            source="test", source_id=f"s{n}", parent_source_id=parent
+                        )
+                        loader.conversation(about)
+                        for m in range(n):
+                            loader.message(f"s{n}", said(f"{n // 2}-{m}", f"2026-01-{m + 1:02}"))
+                    together.pause()
+                    held.append(db.conn.in_transaction)
+            tables = ("conversations", "messages")
+            return [db.execute(f"select * from {t} order by id").fetchall() for t in tables]
+
+    held: list[bool] = []
+    alone, some, all_ = made(1), made(10), made(1000)
+    assert alone == some == all_
+    assert held.count(True) > 12, "some share a transaction"
+    assert held.count(False) > 12, "some do not"

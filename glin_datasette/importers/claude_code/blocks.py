@@ -17,7 +17,7 @@ from .wrappers import read_user_text
 __all__ = ["Block", "Strange", "read_blocks"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Block:
     """One message to be. ``index`` is its place in the record's content."""
 
@@ -46,8 +46,9 @@ class Strange:
     kind: str
 
 
-def read_blocks(record: dict[str, Any]) -> Iterator[Block | Strange]:
-    """The pieces of a user, assistant, system or attachment record, in its order.
+def read_blocks(record: dict[str, Any], *, titled: bool = True) -> Iterator[Block | Strange]:
+    """The pieces of a user, assistant, system or attachment record, in its order. Whether
+    they are to be ``titled``: it is only the first prompt that names a conversation.
 
     Blank text, thinking without words and the client's bookkeeping yield nothing.
     """
@@ -57,13 +58,13 @@ def read_blocks(record: dict[str, Any]) -> Iterator[Block | Strange]:
     elif kind == "attachment":
         yield from _attachment(record)
     else:
-        yield from _message(record, "assistant" if kind == "assistant" else "user")
+        yield from _message(record, "assistant" if kind == "assistant" else "user", titled)
 
 
 # --- user and assistant ----------------------------------------------------------------
 
 
-def _message(record: dict[str, Any], role: Role) -> Iterator[Block | Strange]:
+def _message(record: dict[str, Any], role: Role, titled: bool = True) -> Iterator[Block | Strange]:
     message = record.get("message")
     if not isinstance(message, dict):
         return
@@ -74,15 +75,20 @@ def _message(record: dict[str, Any], role: Role) -> Iterator[Block | Strange]:
         if isinstance(part, str):
             part = {"type": "text", "text": part}
         if isinstance(part, dict):
-            yield from _part(record, message, role, index, part)
+            yield from _part(record, message, role, titled, index, part)
 
 
 def _part(
-    record: dict[str, Any], message: dict[str, Any], role: Role, index: int, part: dict[str, Any]
+    record: dict[str, Any],
+    message: dict[str, Any],
+    role: Role,
+    titled: bool,
+    index: int,
+    part: dict[str, Any],
 ) -> Iterator[Block | Strange]:
     kind = string(part.get("type")) or "(none)"
     if kind == "text":
-        yield from _text(record, message, role, index, part.get("text"))
+        yield from _text(record, message, role, titled, index, part.get("text"))
     elif kind == "thinking":
         if thought := string(part.get("thinking")):
             yield Block(index=index, role=role, kind="thinking", content=thought)
@@ -122,7 +128,12 @@ def _part(
 
 
 def _text(
-    record: dict[str, Any], message: dict[str, Any], role: Role, index: int, value: object
+    record: dict[str, Any],
+    message: dict[str, Any],
+    role: Role,
+    titled: bool,
+    index: int,
+    value: object,
 ) -> Iterator[Block]:
     if not (text := string(value)):
         return
@@ -138,7 +149,7 @@ def _text(
             is_error=failed,
         )
         return
-    said = read_user_text(text)
+    said = read_user_text(text, titled=titled)
     content = said.content.strip()
     if not content:
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,11 @@ __all__ = ["SOURCE", "Reader"]
 
 SOURCE = "claude-code"
 
+#: The fields of a record that :meth:`Reader._thread` looks at.
+_ABOUT = (
+    "sessionId", "isSidechain", "agentId", "cwd", "gitBranch", "version", "entrypoint",
+)  # fmt: skip
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 #: Record uuids of one reading that are remembered, so that copies are yielded once. Where
@@ -65,6 +69,9 @@ class Reader:
         #: Conversations that were told of in this reading, and those to be told of again.
         self.told: set[str] = set()
         self.changed: set[str] = set()
+        #: What the last record said about its conversation, and which one that is: most
+        #: records say the same, and while no other one is opened it means the same.
+        self.before: tuple[list[object], Thread] | None = None
 
     def _session_by_name(self) -> str | None:
         parts = self.path.parts
@@ -82,11 +89,12 @@ class Reader:
             yield from self._read(record, key)
 
     def _read(self, record: dict[str, Any], key: str) -> Iterator[Item]:
-        if identifier(record.get("uuid")) in self.seen:
+        uuid = identifier(record.get("uuid"))
+        if uuid in self.seen:
             return
         kind = string(record.get("type")) or "(none)"
         if kind in ("user", "assistant", "system", "attachment"):
-            yield from self._message(record, key, self._thread(record))
+            yield from self._message(record, uuid, key, self._thread(record))
         elif kind == "progress":
             yield from self._progress(record, key)
         elif kind == "summary":
@@ -116,6 +124,16 @@ class Reader:
 
     def _thread(self, record: dict[str, Any]) -> Thread:
         """The conversation that a record belongs to, told what the record says of it."""
+        facts = list(map(record.get, _ABOUT))
+        if self.before is not None and facts == self.before[0]:
+            return self.before[1]
+        thread = self._find_thread(record)
+        self._note(thread, record)
+        # A sidechain without a name is told by what its records reply to.
+        self.before = (facts, thread) if "/sidechain-" not in thread.id else None
+        return thread
+
+    def _find_thread(self, record: dict[str, Any]) -> Thread:
         session = identifier(record.get("sessionId")) or self._own_session()
         sidechain = record.get("isSidechain")
         if sidechain is True or (self.agent is not None and sidechain is None):
@@ -126,7 +144,6 @@ class Reader:
                 thread = self._sidechain(session, record)
         else:
             thread = self._main(session)
-        self._note(thread, record)
         return thread
 
     def _own_session(self) -> str:
@@ -179,6 +196,7 @@ class Reader:
             thread = Thread(id, self.state.next_number, parent, relation)
             self.state.next_number += 1
         remember(self.state.threads, id, thread, THREADS)
+        self.before = None
         return thread
 
     def _note(self, thread: Thread, record: dict[str, Any]) -> None:
@@ -200,12 +218,13 @@ class Reader:
         if before != (thread.repo_root, thread.git_branch, thread.client, thread.transport):
             self.changed.add(thread.id)
 
-    def _said(self, thread: Thread, message: Message) -> Iterator[Item]:
+    def _said(self, thread: Thread, message: Message) -> list[Item]:
         """A message, after what is new about its conversation."""
         thread.said = True
+        said = Said(thread.id, message)
         if thread.id in self.changed or thread.id not in self.told:
-            yield self._announced(thread)
-        yield Said(thread.id, message)
+            return [self._announced(thread), said]
+        return [said]
 
     def _announced(self, thread: Thread) -> Conversation:
         self.changed.discard(thread.id)
@@ -265,21 +284,27 @@ class Reader:
 
     # --- messages ----------------------------------------------------------------------
 
-    def _message(self, record: dict[str, Any], key: str, thread: Thread) -> Iterator[Item]:
-        uuid = identifier(record.get("uuid"))
+    def _message(
+        self, record: dict[str, Any], uuid: str | None, key: str, thread: Thread
+    ) -> Iterator[Item]:
         own = normalise_time(record.get("timestamp"))
         moment = self._placed(record, uuid, thread, own)
         base = uuid or f"line-{key}"
         model = model_of(record)
         reply = reply_of(record, self.state, thread.id)
         first = True
-        for block in read_blocks(record):
+        for block in read_blocks(record, titled=thread.prompted < 2):
             if isinstance(block, Strange):
                 yield Unknown(block.kind)
                 continue
             source_id = base if first else f"{base}#{block.index}"
             first = False
             self._title_by(thread, block)
+            tool_name, refs = self._paired(record, block, thread)
+            tokens = None
+            if reply and reply.message is None and block.role == "assistant":
+                reply.message, reply.conversation = source_id, thread.id
+                tokens, reply = reply, None
             message = Message(
                 role=block.role,
                 kind=block.kind,
@@ -287,21 +312,16 @@ class Reader:
                 ts=own,
                 sort_ts=moment if moment != own else None,
                 model=model if block.role == "assistant" else None,
+                token_in=tokens.token_in if tokens else None,
+                token_out=tokens.token_out if tokens else None,
+                token_cached=tokens.token_cached if tokens else None,
+                tool_name=tool_name,
                 tool_call_id=block.tool_call_id,
                 is_error=block.is_error,
                 source_id=source_id,
+                refs=refs,
                 attachments=block.attachments,
-                **self._paired(record, block, thread),
             )
-            if reply and reply.message is None and block.role == "assistant":
-                reply.message, reply.conversation = source_id, thread.id
-                message = replace(
-                    message,
-                    token_in=reply.token_in,
-                    token_out=reply.token_out,
-                    token_cached=reply.token_cached,
-                )
-                reply = None
             yield from self._said(thread, message)
         if reply and reply.message is not None:
             yield Usage(
@@ -316,8 +336,8 @@ class Reader:
         self, record: dict[str, Any], uuid: str | None, thread: Thread, own: str | None
     ) -> str | None:
         """The time that a record is ordered by: never before what it replies to."""
-        parent = identifier(record.get("parentUuid"))
-        after = self.state.recent.get(parent, (0, None))[1] if parent else None
+        parent = self._recent(record.get("parentUuid"))
+        after = parent[1] if parent else None
         moment = max(own, after) if own and after else own or after or thread.last
         thread.last = moment or thread.last
         if uuid is not None:
@@ -327,7 +347,16 @@ class Reader:
             self.seen.add(uuid)
         return moment
 
-    def _paired(self, record: dict[str, Any], block: Block, thread: Thread) -> dict[str, Any]:
+    def _recent(self, value: object) -> tuple[int, str | None] | None:
+        """What is remembered of the record that another one names as its parent."""
+        if not isinstance(value, str):
+            return None
+        # As it stands, an id is nearly always the one that is remembered.
+        return self.state.recent.get(value) or self.state.recent.get(identifier(value) or "")
+
+    def _paired(
+        self, record: dict[str, Any], block: Block, thread: Thread
+    ) -> tuple[str | None, tuple[Ref, ...]]:
         """The tool's name and the references of a block."""
         cwd, root = string(record.get("cwd")) or thread.repo_root, thread.repo_root
         name, text = block.tool_name, block.content
@@ -354,7 +383,7 @@ class Reader:
             found += mentioned_files(text, cwd, root)
         found += text_commits(text)
         found += urls(text)
-        return {"tool_name": name, "refs": unique(found)}
+        return name, unique(found)
 
     def _progress(self, record: dict[str, Any], key: str) -> Iterator[Item]:
         """Progress of a subagent holds a record of its conversation; other kinds hold what
@@ -368,12 +397,13 @@ class Reader:
             return
         if inner.get("type") not in ("user", "assistant"):
             return
-        if identifier(inner.get("uuid")) in self.seen:
+        uuid = identifier(inner.get("uuid"))
+        if uuid in self.seen:
             return
         session = identifier(record.get("sessionId")) or self._own_session()
         thread = self._child(session, f"agent-{agent.removeprefix('agent-')}")
         self._note(thread, record)
-        yield from self._message({"cwd": record.get("cwd")} | inner, key, thread)
+        yield from self._message({"cwd": record.get("cwd")} | inner, uuid, key, thread)
 
     def _quiet(self, record: dict[str, Any], kind: str) -> None:
         """Records without a message still link others to each other, and tell facts."""

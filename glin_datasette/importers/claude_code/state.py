@@ -4,7 +4,7 @@ to the next: bounded, and a JSON object."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from ...models import Relation, TitleFrom
@@ -98,8 +98,11 @@ class State:
     next_number: int = 0
 
     def dump(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {"version": VERSION, **asdict(self)}
+        """As a JSON object, to be written before anything is read again."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("threads", "replies", "calls"):
+            facts[name] = {key: _facts(value) for key, value in facts[name].items()}
+        return {"version": VERSION, **facts}
 
     @classmethod
     def load(cls, value: Mapping[str, Any]) -> State:
@@ -118,6 +121,14 @@ class State:
             links=dict(value["links"]),
             next_number=value["next_number"],
         )
+
+
+def _facts(value: Thread | Reply | Call) -> dict[str, Any]:
+    """As ``asdict``, without a copy of each value: there are many, and they stay as they are."""
+    facts = {each.name: getattr(value, each.name) for each in fields(value)}
+    if facts.get("title"):
+        facts["title"] = asdict(facts["title"])
+    return facts
 
 
 def _thread(title: dict[str, Any] | None, **facts: Any) -> Thread:

@@ -53,7 +53,7 @@ _NO_TITLE = ("[Request interrupted by user", "[Image: source:", "No response req
 _PREAMBLE = re.compile(r"\A\s*(?:\[Image #\d+\]\s*)*(?:Implement the following plan:[\s#]*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UserText:
     """A user record's text, readable. ``title`` is what it would name a conversation;
     ``command`` says that this is only a bare command, which a prompt is better than."""
@@ -64,13 +64,14 @@ class UserText:
     command: bool = False
 
 
-def read_user_text(text: str) -> UserText:
-    """Tell apart what ``text`` is. Content may be blank: then there is nothing to keep."""
+def read_user_text(text: str, *, titled: bool = True) -> UserText:
+    """Tell apart what ``text`` is. Content may be blank: then there is nothing to keep.
+    ``titled``: whether a title for it is asked for, which is looked for in all of it."""
     if text.lstrip().startswith(_CLIENT_TEXTS):
         return UserText("system", text)
     sections, rest = _sections(text)
     if not sections:
-        return UserText("user", text, prompt_title(text))
+        return UserText("user", text, prompt_title(text) if titled else None)
     tags = {tag for tag, _ in sections}
     if tags & {"command-name", "command-message"}:
         content = _command(sections, rest)
@@ -82,7 +83,7 @@ def read_user_text(text: str) -> UserText:
     if "user-memory-input" in tags:
         return UserText("user", "\n".join(f"# {body.strip()}" for _, body in sections))
     if rest.strip():
-        return UserText("user", text, prompt_title(rest))
+        return UserText("user", text, prompt_title(rest) if titled else None)
     return UserText("system", "\n\n".join(body.strip("\n") for _, body in sections if body.strip()))
 
 
