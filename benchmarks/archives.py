@@ -30,6 +30,9 @@ _BATCH = 5_000
 
 _BESIDE = ("-wal", "-shm")
 
+#: Bytes that FTS5 holds in memory by default before it writes a segment.
+_HASH_SIZE = 1024 * 1024
+
 
 def write_archive(path: Path, messages: int, style: Style = "mixed") -> None:
     """Make an archive of so many messages at ``path``. It appears there once it is whole."""
@@ -46,8 +49,10 @@ def fill_archive(db: sqlite_utils.Database, told: Iterable[Told]) -> None:
     """Write conversations into an archive that holds none yet."""
     # Durable it becomes as a whole, by its name.
     db.execute("pragma synchronous = off")
-    # All of an index in one segment without a merge, then optimized: see docs/performance.md.
-    db.execute("insert into messages_fts(messages_fts, rank) values ('hashsize', 67108864)")
+    # In few large pieces, of which 'optimize' makes one: left as they are, a later append that
+    # merges them would take seconds.
+    hashed = db.execute("select v from messages_fts_config where k = 'hashsize'").fetchone()
+    _set_hash_size(db, 64 * 1024 * 1024)
     with db.atomic():
         drop_search_triggers(db)
         rows = _Rows()
@@ -62,8 +67,12 @@ def fill_archive(db: sqlite_utils.Database, told: Iterable[Told]) -> None:
         )
         db.execute("insert into messages_fts(messages_fts) values ('optimize')")
         create_search_triggers(db)
-    db.execute("insert into messages_fts(messages_fts, rank) values ('hashsize', 1048576)")
+    _set_hash_size(db, hashed[0] if hashed else _HASH_SIZE)
     db.execute("pragma optimize")
+
+
+def _set_hash_size(db: sqlite_utils.Database, size: int) -> None:
+    db.execute("insert into messages_fts(messages_fts, rank) values ('hashsize', ?)", [size])
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ def _rows(bench: Bench) -> Iterator[tuple[object, ...]]:
             "`hashlib`: sha256": lambda: _digest(copied),
         }
         # Few rounds: each of them writes the whole archive several times.
-        times = in_turns(*runs.values(), rounds=5, seconds=4)
+        times = in_turns(*runs.values(), rounds=5, seconds=4, warm=False)
     floor = times[0].p50
     for name, spent in zip(runs, times, strict=True):
         yield name, spent.p50, spent.p95, ratio(spent.p50, floor)

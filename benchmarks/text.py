@@ -97,7 +97,8 @@ class Writer:
         return self._either(self._listing, lines)
 
     def output(self, lines: int = 40) -> str:
-        """What a tool returned, of about so many lines, 45 bytes each."""
+        """What a tool returned, of so many lines on average, 45 bytes each: mostly fewer, and
+        now and then fifty times as many."""
         return self._either(self._printed, lines)
 
     def title(self) -> str:
@@ -123,15 +124,17 @@ class Writer:
         return " ".join(words)
 
     def _listing(self, about: int) -> str:
-        return self._from(self._code, about, "    # {}")
+        return self._from(self._code, self._around(about), "    # {}")
 
     def _printed(self, about: int) -> str:
         # Unlike any other: what makes an index of real output large.
-        once = f"{self.numbers.getrandbits(160):040x} {self.numbers.getrandbits(30)}"
-        return f"{once}\n{self._from(self._output, about, 'WARN {}')}"
+        first = f"{self.numbers.getrandbits(160):040x}"
+        last = f"{self.numbers.getrandbits(30)} bytes"
+        count = max(1, int(about * self.numbers.lognormvariate(-0.5, 1.0)))
+        return f"{first}\n{self._from(self._output, count, 'WARN {}')}\n{last}"
 
-    def _from(self, pool: list[str], about: int, comment: str) -> str:
-        lines = self.numbers.choices(pool, k=self._around(about))
+    def _from(self, pool: list[str], count: int, comment: str) -> str:
+        lines = self.numbers.choices(pool, k=count)
         if markers := self._markers():
             where = int(self.numbers.random() * len(lines))
             lines.insert(where, comment.format(" ".join(markers)))
