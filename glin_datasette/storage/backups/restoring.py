@@ -92,7 +92,8 @@ def _migrated(database: Path, schema: int, archive: Path) -> Iterator[Path]:
 def _copy_into(source: Path, target: Path) -> None:
     with (
         contextlib.closing(connect(source, readonly=True)) as reading,
-        contextlib.closing(connect(target)) as writing,
+        # In WAL mode it would keep its own size of a page.
+        contextlib.closing(connect(target, wal=False)) as writing,
         sqlite_errors(target),
     ):
         reading.conn.backup(writing.conn, pages=PAGES_PER_STEP)

@@ -19,7 +19,7 @@ Value = int | float | str | bytes | None
 
 _MAGIC = b"SQLite format 3\x00"
 #: Most common first: what is tried if the header does not tell.
-_SIZES = (4096, 1024, 2048, 8192, 16384, 32768, 65536, 512)
+_SIZES = (8192, 4096, 1024, 2048, 16384, 32768, 65536, 512)
 _INTERIOR, _LEAF = {"table": 0x05, "index": 0x02}, {"table": 0x0D, "index": 0x0A}
 _HEADER = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 
