@@ -22,12 +22,15 @@ from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from json import dumps
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+import jinja2
 import pytest
 from datasette import hookimpl, hookspecs
 from datasette.app import Datasette
 from datasette.plugins import pm
+from jinja2.bccache import Bucket
 
 from glin_datasette.models import Conversation, Message, Ref
 from glin_datasette.storage import (
@@ -130,10 +133,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 )
 
 
+@pytest.fixture(scope="session")
+def filled_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive that :func:`fill` describes, to be copied."""
+    return fill(tmp_path_factory.mktemp("templates") / "filled.db")
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(filled_archive: Path, tmp_path: Path) -> Path:
     """The archive that :func:`fill` describes, as glin.db."""
-    return fill(tmp_path / "glin.db")
+    return Path(shutil.copy(filled_archive, tmp_path / "glin.db"))
 
 
 class _Connections:
@@ -147,6 +156,23 @@ class _Connections:
     @hookimpl
     def prepare_connection(self, conn: sqlite3.Connection) -> None:
         self.opened.append(conn)
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates are the same for every Datasette of a run; each would compile them again,
+    which takes longer than most pages."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_compiled = _Compiled()
 
 
 @dataclass
@@ -214,6 +240,7 @@ def serve() -> Iterator[Callable[..., Served]]:
         ds = Datasette([str(file) for file in files], **arguments)
         if IS_1_0:
             ds.root_enabled = root
+        (ds._jinja_env if IS_1_0 else ds.jinja_env).bytecode_cache = _compiled
         started.append(ds)
         return Served(ds)
 
