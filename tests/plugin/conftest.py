@@ -10,8 +10,8 @@ import contextlib
 import dataclasses
 import gc
 import os
+import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -283,15 +283,11 @@ class Server:
     """A real ``datasette`` in a process of its own."""
 
     def __init__(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> None:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         self.opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(CookieJar()), _NoRedirect()
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "datasette", *map(str, arguments), "-p", str(port)],
+            [sys.executable, "-m", "datasette", *map(str, arguments), "-p", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -302,7 +298,8 @@ class Server:
         # uvicorn says when it listens; a process that ends closes the pipe.
         for line in self._process.stdout:
             self.output += line
-            if "Uvicorn running" in line:
+            if found := re.search(r"Uvicorn running on (http://[\d.:]+)", line):
+                self.url = found[1]
                 return
         raise AssertionError(f"datasette did not start:\n{self.output}")
 
