@@ -10,7 +10,6 @@ import gc
 import importlib
 import itertools
 import os
-import shutil
 import signal
 import warnings
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import sqlite_utils
-
-from glin_datasette.storage import get_db
+from quick_db import quick_db
 
 # How long an example takes says more about what else the machine does.
 hypothesis.settings.register_profile("glin", deadline=None, max_examples=40)
@@ -89,15 +87,6 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive that was just made, to be copied: making one writes its schema, step by
-    step, to the disk."""
-    path = tmp_path_factory.mktemp("templates") / "empty.db"
-    get_db(path).close()
-    return path
-
-
 @pytest.fixture
 def archive_path(tmp_path: Path) -> Path:
     """Where :func:`db` is."""
@@ -105,10 +94,9 @@ def archive_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def db(archive_path: Path, empty_archive: Path) -> Iterator[sqlite_utils.Database]:
+def db(archive_path: Path) -> Iterator[sqlite_utils.Database]:
     """A new, empty archive on disk."""
-    shutil.copy(empty_archive, archive_path)
-    with get_db(archive_path) as database:
+    with quick_db(archive_path) as database:
         yield database
 
 
