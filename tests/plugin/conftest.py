@@ -344,6 +344,19 @@ def server() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="module")
+def shared_server(
+    filled_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A ``datasette`` for those tests of a module that only read :func:`archive`."""
+    folder = tmp_path_factory.mktemp("shared")
+    path = shutil.copy(filled_archive, folder / "glin.db")
+    started = Server(path, env={"HOME": str(folder), "GLIN_DATA_DIR": str(folder)})
+    yield started
+    output = started.stop()
+    assert "Traceback" not in output, output
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser.
 
@@ -384,14 +397,18 @@ class Browsed:
 
 
 @pytest.fixture
-def browse(chromium: Any, server: Any) -> Iterator[Callable[..., Browsed]]:
-    """Open a browser at a server: ``browse(path, …, arguments of datasette)``."""
+def browse(
+    chromium: Any, server: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Browsed]]:
+    """Open a browser at a server: ``browse(path, …, arguments of datasette)``, or at one that
+    the tests of a module share and only read, ``browse()``."""
     contexts = []
 
     def start(*arguments: str | Path, javascript: bool = True) -> Browsed:
         context = chromium.new_context(java_script_enabled=javascript)
         contexts.append(context)
-        browsed = Browsed(context.new_page(), server(*arguments))
+        started = server(*arguments) if arguments else request.getfixturevalue("shared_server")
+        browsed = Browsed(context.new_page(), started)
         page, wrong = browsed.page, browsed.wrong
 
         def on_request(request: Any) -> None:
