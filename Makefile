@@ -40,6 +40,8 @@ run: $(venv)/installed ## make the archive, import what is on this machine, serv
 test: $(venv)/developing ## run the whole test suite, on every core
 	$(bin)/python -m pytest -n auto $(ARGS)
 
+environment: $(venv)/developing ## install what the tests need, and nothing more
+
 # By the hundreds and thousands, what the suite tries a few times of: a test takes many minutes.
 torture: $(venv)/developing ## kill, damage, starve and flood it, TIMES over; about an hour
 	GLIN_TORTURE=$(TIMES) $(bin)/python -m pytest -n auto -m torture -rA \
@@ -110,4 +112,4 @@ $(bin)/python:
 	  { rm -rf $(venv); echo "No virtual environment could be made; install pip or python3-venv first" >&2; exit 1; }; \
 	fi
 
-.PHONY: help run test torture golden lint types docs docs-write screenshots bench wheel check db-backup db-check clean
+.PHONY: help run test environment torture golden lint types docs docs-write screenshots bench wheel check db-backup db-check clean

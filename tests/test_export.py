@@ -17,6 +17,7 @@ import pytest
 import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick_db import quick_db
 
 from glin_datasette.errors import ExportFailed
 from glin_datasette.export import export_lines, write_export
@@ -172,8 +173,8 @@ def test_an_import_into_an_empty_archive_gives_an_equal_one(
 ) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        get_db(Path(folder) / "a.db") as one,
-        get_db(Path(folder) / "b.db") as other,
+        quick_db(Path(folder) / "a.db") as one,
+        quick_db(Path(folder) / "b.db") as other,
     ):
         fill(one, archive)
         lines = export(one)
@@ -188,7 +189,7 @@ def test_an_import_into_an_empty_archive_gives_an_equal_one(
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[sqlite_utils.Database]:
-    with get_db(tmp_path / "other.db") as database:
+    with quick_db(tmp_path / "other.db") as database:
         yield database
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -107,12 +106,9 @@ def test_the_archive_is_backed_up_and_checked(combination: list[str], data_dir: 
 
 
 def test_run_serves_an_archive_with_the_samples(combination: list[str], data_dir: Path) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
     env = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     server = subprocess.Popen(
-        ["make", "--no-print-directory", "run", f"PORT={port}", *combination],
+        ["make", "--no-print-directory", "run", "PORT=0", *combination],
         cwd=ROOT,
         env={**env, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -127,8 +123,9 @@ def test_run_serves_an_archive_with_the_samples(combination: list[str], data_dir
             said.append(line)
             if "Uvicorn running" in line:
                 break
-        url = f"http://127.0.0.1:{port}"
-        assert url in "".join(said)
+        found = re.search(r"Serving .+ at (http://127\.0\.0\.1:\d+)/", "".join(said))
+        assert found, said
+        url = found[1]
         with urllib.request.urlopen(f"{url}/glin/conversations.json?_shape=objects") as response:
             page = response.read().decode()
         assert '"title"' in page

@@ -30,9 +30,10 @@ _ANSWER = 20
 _START = 20
 
 #: Litestream ends when this ends, which is when we close our end of the pipe, or are killed:
-#: no signal and no handler is needed for that. The folder holds the pipe, the socket and
-#: the configuration.
-WHILE_WE_LIVE = 'cat "$0/alive"; rm -rf "$0"'
+#: no signal and no handler is needed for that. Litestream inherits the other end and hands it
+#: on. (A pipe with a name would be waited for by who opens it when we are gone already.) The
+#: folder holds the socket and the configuration.
+WHILE_WE_LIVE = 'cat "/dev/fd/$GLIN_ALIVE"; rm -rf "$0"'
 
 
 class NoAnswer(Exception):
@@ -50,23 +51,27 @@ class Litestream:
         self._archive = archive
         self._socket = folder / "socket"
         self._last = ""
-        # Both ends: opening only one would wait for the other. As long as this is open,
-        # so is the pipe.
-        os.mkfifo(folder / "alive", 0o600)
-        self._alive: int | None = os.open(folder / "alive", os.O_RDWR | os.O_CLOEXEC)
-        self._process = subprocess.Popen(
-            [program, "replicate", "-no-expand-env", "-config", str(config)],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            # It holds the lock as long as it runs, even if we are killed.
-            pass_fds=(lock,),
-            # Ctrl-C is for us: we end it in our own way.
-            start_new_session=True,
-        )
+        self._alive: int | None
+        theirs, self._alive = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [program, "replicate", "-no-expand-env", "-config", str(config)],
+                env=environment() | {"GLIN_ALIVE": str(theirs)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                # It holds the lock as long as it runs, even if we are killed.
+                pass_fds=(lock, theirs),
+                # Ctrl-C is for us: we end it in our own way.
+                start_new_session=True,
+            )
+        except BaseException:
+            self._release()
+            raise
+        finally:
+            os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

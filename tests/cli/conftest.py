@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,9 +57,16 @@ def process() -> Process:
 
 
 @pytest.fixture
-def archive(data_dir: Path) -> Path:
+def archive(filled_archive: Path, data_dir: Path) -> Path:
     """The default archive, with a conversation (1), its subagent (2) and another (3)."""
-    path = data_dir / "glin.db"
+    data_dir.mkdir(mode=0o700)
+    return Path(shutil.copy(filled_archive, data_dir / "glin.db"))
+
+
+@pytest.fixture(scope="session")
+def filled_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What :func:`archive` is, to be copied."""
+    path = tmp_path_factory.mktemp("templates") / "filled.db"
     with get_db(path) as db:
         parser = insert_conversation(
             db,

@@ -176,7 +176,7 @@ def replicating(*args: object) -> Iterator[Running]:
 
 
 def until(true: Callable[[], bool], message: object = "") -> None:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while not true():
         assert time.monotonic() < give_up, message
         time.sleep(0.05)
@@ -269,7 +269,7 @@ def test_a_kill_in_the_middle_loses_nothing(
             writer.more()
             if victim == "litestream":
                 os.kill(running.litestream(), signal.SIGKILL)
-                assert running.process.wait(timeout=30) == 1
+                assert running.process.wait(timeout=60) == 1
                 running.end()
                 assert "Error: Litestream has ended with signal 9" in running.said[-1]
             else:

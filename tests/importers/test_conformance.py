@@ -24,13 +24,14 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd import changed
+from quick_db import quick_db
 from transcripts import lay_out, messages, read, transcripts
 
 from glin_datasette.importers import importers
 from glin_datasette.importers.base import Checkpoint, Importer, Item, Moved, Said, Skipped
 from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.models import KINDS, RELATIONS, ROLES, Conversation
-from glin_datasette.storage import check, get_db
+from glin_datasette.storage import check
 
 ALL = pytest.mark.parametrize("importer", importers(), ids=lambda each: each.name)
 LINES = {".jsonl", ".csv", ".md"}
@@ -228,7 +229,7 @@ def contents(db: sqlite_utils.Database, *, order: bool = True) -> dict[str, Any]
 
 
 def import_into(folder: Path, importer: Importer, *paths: Path) -> dict[str, Any]:
-    with get_db(folder / "glin.db") as db:
+    with quick_db(folder / "glin.db") as db:
         import_paths(db, paths, ImportOptions(format=importer.name))
         return contents(db)
 

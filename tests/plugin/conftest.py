@@ -10,8 +10,8 @@ import contextlib
 import dataclasses
 import gc
 import os
+import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,12 +22,15 @@ from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from json import dumps
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+import jinja2
 import pytest
 from datasette import hookimpl, hookspecs
 from datasette.app import Datasette
 from datasette.plugins import pm
+from jinja2.bccache import Bucket
 
 from glin_datasette.models import Conversation, Message, Ref
 from glin_datasette.storage import (
@@ -130,10 +133,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 )
 
 
+@pytest.fixture(scope="session")
+def filled_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive that :func:`fill` describes, to be copied."""
+    return fill(tmp_path_factory.mktemp("templates") / "filled.db")
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(filled_archive: Path, tmp_path: Path) -> Path:
     """The archive that :func:`fill` describes, as glin.db."""
-    return fill(tmp_path / "glin.db")
+    return Path(shutil.copy(filled_archive, tmp_path / "glin.db"))
 
 
 class _Connections:
@@ -147,6 +156,23 @@ class _Connections:
     @hookimpl
     def prepare_connection(self, conn: sqlite3.Connection) -> None:
         self.opened.append(conn)
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates are the same for every Datasette of a run; each would compile them again,
+    which takes longer than most pages."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_compiled = _Compiled()
 
 
 @dataclass
@@ -214,6 +240,7 @@ def serve() -> Iterator[Callable[..., Served]]:
         ds = Datasette([str(file) for file in files], **arguments)
         if IS_1_0:
             ds.root_enabled = root
+        (ds._jinja_env if IS_1_0 else ds.jinja_env).bytecode_cache = _compiled
         started.append(ds)
         return Served(ds)
 
@@ -256,15 +283,11 @@ class Server:
     """A real ``datasette`` in a process of its own."""
 
     def __init__(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> None:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         self.opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(CookieJar()), _NoRedirect()
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "datasette", *map(str, arguments), "-p", str(port)],
+            [sys.executable, "-m", "datasette", *map(str, arguments), "-p", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -275,7 +298,8 @@ class Server:
         # uvicorn says when it listens; a process that ends closes the pipe.
         for line in self._process.stdout:
             self.output += line
-            if "Uvicorn running" in line:
+            if found := re.search(r"Uvicorn running on (http://[\d.:]+)", line):
+                self.url = found[1]
                 return
         raise AssertionError(f"datasette did not start:\n{self.output}")
 
@@ -320,6 +344,19 @@ def server() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="module")
+def shared_server(
+    filled_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A ``datasette`` for those tests of a module that only read :func:`archive`."""
+    folder = tmp_path_factory.mktemp("shared")
+    path = shutil.copy(filled_archive, folder / "glin.db")
+    started = Server(path, env={"HOME": str(folder), "GLIN_DATA_DIR": str(folder)})
+    yield started
+    output = started.stop()
+    assert "Traceback" not in output, output
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser.
 
@@ -360,14 +397,18 @@ class Browsed:
 
 
 @pytest.fixture
-def browse(chromium: Any, server: Any) -> Iterator[Callable[..., Browsed]]:
-    """Open a browser at a server: ``browse(path, …, arguments of datasette)``."""
+def browse(
+    chromium: Any, server: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Browsed]]:
+    """Open a browser at a server: ``browse(path, …, arguments of datasette)``, or at one that
+    the tests of a module share and only read, ``browse()``."""
     contexts = []
 
     def start(*arguments: str | Path, javascript: bool = True) -> Browsed:
         context = chromium.new_context(java_script_enabled=javascript)
         contexts.append(context)
-        browsed = Browsed(context.new_page(), server(*arguments))
+        started = server(*arguments) if arguments else request.getfixturevalue("shared_server")
+        browsed = Browsed(context.new_page(), started)
         page, wrong = browsed.page, browsed.wrong
 
         def on_request(request: Any) -> None:

@@ -63,16 +63,16 @@ def test_no_page_runs_hostile_text_or_asks_another_host(
     assert browsed.wrong == []
 
 
-def test_hostile_text_is_there_to_be_read(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_hostile_text_is_there_to_be_read(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     browsed.open("/glin/messages/6")
     shown = browsed.page.locator("td.col-content").inner_text()
     assert "<script>window.evil=1</script>" in shown
     assert "\n\n    indented\nlast line" in shown
 
 
-def test_from_a_row_into_the_transcript(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_from_a_row_into_the_transcript(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     browsed.open("/glin/conversations")
     page.get_by_role("link", name="Parser", exact=True).click()
@@ -87,10 +87,8 @@ def test_from_a_row_into_the_transcript(browse: Callable[..., Any], archive: Pat
     assert browsed.wrong == []
 
 
-def test_tags_are_clicked_on_and_off_beside_a_search(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive)
+def test_tags_are_clicked_on_and_off_beside_a_search(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     browsed.open("/glin/messages")
     page.locator("input[type=search]").fill("parser")
@@ -117,8 +115,8 @@ def test_tags_are_clicked_on_and_off_beside_a_search(
     assert browsed.wrong == []
 
 
-def test_a_query_is_filled_in_and_run(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_a_query_is_filled_in_and_run(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     browsed.open("/glin/search_messages")
     page.locator("input[name=q]").fill('"the parser"')
@@ -180,10 +178,8 @@ def test_another_site_makes_no_backup(browse: Callable[..., Any], archive: Path)
     assert not (archive.parent / "glin-backups").exists()
 
 
-def test_the_page_of_a_message_shows_a_line_for_each_column(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive)
+def test_the_page_of_a_message_shows_a_line_for_each_column(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     for path in ("/glin/messages/6", "/glin/conversations/3"):
         browsed.open(path)
@@ -194,10 +190,8 @@ def test_the_page_of_a_message_shows_a_line_for_each_column(
         assert len({round(box["x"]) for box in cells}) == 1
 
 
-def test_a_narrow_screen_needs_no_sideways_scrolling_to_read(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive)
+def test_a_narrow_screen_needs_no_sideways_scrolling_to_read(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     browsed.page.set_viewport_size({"width": 400, "height": 800})
     for path in ("/glin/messages/6", "/glin/search_messages?q=parser"):
         browsed.open(path)

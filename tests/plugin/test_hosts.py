@@ -133,31 +133,28 @@ def test_a_name_of_somebody_else_gets_nothing_of_the_whole_server(server, archiv
     assert "glin-datasette serve --allow-host evil.example" in text
 
 
-def test_its_own_names_are_answered(server, archive: Path) -> None:
-    running = server(archive)
+def test_its_own_names_are_answered(shared_server) -> None:
     hosts = ["localhost", "localhost:9", "glin.localhost", "127.0.0.1", "[::1]:8001", "192.0.2.9"]
     for host in hosts:
-        assert ask(running.url, "/-/glin", host).status == 200, host
-        assert ask(running.url, "/glin/messages.json", host).status == 200, host
+        assert ask(shared_server.url, "/-/glin", host).status == 200, host
+        assert ask(shared_server.url, "/glin/messages.json", host).status == 200, host
 
 
-def test_other_headers_make_no_other_host(server, archive: Path) -> None:
-    running = server(archive)
+def test_other_headers_make_no_other_host(shared_server) -> None:
     for header in ("x_forwarded_host", "forwarded", "x_host", "x_original_host"):
         sent = {header: "localhost", "host": "evil.example"}
-        assert running.request("/-/glin", **sent).status == 421
+        assert shared_server.request("/-/glin", **sent).status == 421
 
 
 @pytest.mark.parametrize(
     "hosts", [(), ("localhost", "localhost"), ("localhost", "evil.example"), ("",), ("a b",)]
 )
-def test_without_one_host_there_is_no_answer(server, archive: Path, hosts: tuple[str, ...]) -> None:
-    assert ask(server(archive).url, "/", *hosts).status == 400
+def test_without_one_host_there_is_no_answer(shared_server, hosts: tuple[str, ...]) -> None:
+    assert ask(shared_server.url, "/", *hosts).status == 400
 
 
-def test_a_request_of_http_1_0_without_a_host_is_refused(server, archive: Path) -> None:
-    running = server(archive)
-    port = int(running.url.rpartition(":")[2])
+def test_a_request_of_http_1_0_without_a_host_is_refused(shared_server) -> None:
+    port = int(shared_server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(b"GET /-/glin HTTP/1.0\r\n\r\n")
         assert b" 400 " in connection.recv(1000).partition(b"\r\n")[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ FOCUSED = """() => {
 CURRENT = "[...document.querySelectorAll('.glin-current')].length"
 
 
-def test_a_page_is_used_with_the_keyboard_alone(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_a_page_is_used_with_the_keyboard_alone(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page, press = browsed.page, browsed.page.keyboard.press
     browsed.open("/-/glin/conversations")
     items = [
@@ -61,10 +60,8 @@ def test_a_page_is_used_with_the_keyboard_alone(browse: Callable[..., Any], arch
     assert browsed.wrong == []
 
 
-def test_the_keys_are_shown_and_can_be_switched_off(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive)
+def test_the_keys_are_shown_and_can_be_switched_off(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page, press = browsed.page, browsed.page.keyboard.press
     browsed.open("/-/glin/conversations")
     press("?")
@@ -95,10 +92,8 @@ def test_the_keys_are_shown_and_can_be_switched_off(
     assert browsed.wrong == []
 
 
-def test_without_javascript_nothing_promises_keys(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive, javascript=False)
+def test_without_javascript_nothing_promises_keys(browse: Callable[..., Any]) -> None:
+    browsed = browse(javascript=False)
     browsed.open("/-/glin/conversations")
     assert browsed.page.get_by_role("button", name="Keys").count() == 0
     browsed.page.locator("input[type=search]").first.fill("parser")
@@ -107,10 +102,8 @@ def test_without_javascript_nothing_promises_keys(
 
 
 @pytest.mark.skipif(not IS_1_0, reason="Datasette 0.65 has no jump menu")
-def test_slash_is_ours_and_the_jump_menu_is_in_the_menu(
-    browse: Callable[..., Any], archive: Path
-) -> None:
-    browsed = browse(archive)
+def test_slash_is_ours_and_the_jump_menu_is_in_the_menu(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     page.emulate_media(color_scheme="dark")
     browsed.open("/-/glin/health")

@@ -69,8 +69,8 @@ async def test_all_that_is_found_is_offered_for_tagging_only_if_something_was_as
 
 
 @pytest.mark.browser
-def test_bars_and_filters_narrow_and_widen(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_bars_and_filters_narrow_and_widen(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     total = page.locator(".glin-total strong")
     browsed.open("/-/glin/search?q=parser+role:user")
@@ -88,8 +88,8 @@ def test_bars_and_filters_narrow_and_widen(browse: Callable[..., Any], archive: 
 
 
 @pytest.mark.browser
-def test_an_answer_that_comes_late_is_dropped(browse: Callable[..., Any], archive: Path) -> None:
-    browsed = browse(archive)
+def test_an_answer_that_comes_late_is_dropped(browse: Callable[..., Any]) -> None:
+    browsed = browse()
     page = browsed.page
     browsed.open("/-/glin/search")
     held: list[Any] = []

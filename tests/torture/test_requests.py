@@ -178,7 +178,8 @@ def test_any_request(server: Server) -> None:
 
     run()
     assert statuses[200] > COUNT / 10, statuses
-    assert 404 in statuses, statuses
+    # Which of these a few requests meet is chance.
+    assert statuses.keys() & {403, 404, 405}, statuses
 
 
 @torture
