@@ -2,7 +2,8 @@
 
 Row by row, the full-text triggers would cost four times as much as everything else
 together. A load therefore switches them off, writes in batches, indexes the new rows at
-once and switches them on again, all inside the transaction of the file.
+once and switches them on again, all inside the transaction of the file. Likewise each batch
+is counted at once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..models import TITLE_RANK, Attachment, Conversation, Message, Ref
 from ..queries.parts import parts_of
 from .attachments import attach, drop_unused, store_attachment
 from .connection import timed, transaction
+from .counts import count_loaded, create_count_triggers, drop_count_triggers
 from .generated_ids import store_generated_ids
 from .join import join_conversation, join_message
 from .schema import (
@@ -238,6 +240,7 @@ class Loader:
         self._searchable = search_available(self.db)
         if self._searchable:
             drop_search_triggers(self.db, "messages_ai")
+        drop_count_triggers(self.db, "messages_count_insert")
         self._load_began = self._first_id = self._next_id = self._max_id() + 1
 
     def _max_id(self) -> int:
@@ -248,6 +251,7 @@ class Loader:
         self._index()
         if self._searchable:
             create_search_triggers(self.db)
+        create_count_triggers(self.db)
         if self._files and any(target.deleted for target in self._targets.values()):
             drop_unused(self.db)
         for target in self._targets.values():
@@ -325,6 +329,8 @@ class Loader:
             f"insert into messages ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
             rows,
         )
+        # At once, since whatever changes them from now on changes their counts.
+        count_loaded(self.db, self._next_id - len(rows), self._next_id)
         if any(row_id >= self._first_id for row_id, _ in changed):
             self._index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:

@@ -60,7 +60,7 @@ def count_conversations(db: sqlite_utils.Database, filters: Filters | None = Non
 def message_counts(db: sqlite_utils.Database, ids: Collection[int]) -> dict[int, int]:
     """How many messages each of some conversations holds."""
     sql = (
-        "select conversation_id, count(*) from messages"
+        "select conversation_id, sum(messages) from activity"
         f" where conversation_id in ({_literals(ids)}) group by conversation_id"
     )
     with sqlite_errors(database_path(db)):
@@ -176,8 +176,12 @@ def conversations_by_id(db: sqlite_utils.Database, ids: Collection[int]) -> dict
 
 def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
     """How many messages a conversation holds."""
-    sql = "select count(*) from messages where conversation_id = ?"
-    return int(db.execute(sql, [conversation_id]).fetchone()[0])
+    return message_counts(db, [conversation_id])[conversation_id]
+
+
+def count_all(db: sqlite_utils.Database) -> int:
+    """How many messages the archive holds."""
+    return int(db.execute("select coalesce(sum(messages), 0) from usage").fetchone()[0])
 
 
 def children_of(db: sqlite_utils.Database, conversation_id: int) -> list[Conversation]:
@@ -205,34 +209,40 @@ def stats(db: sqlite_utils.Database) -> Stats:
     with timed("stats"), sqlite_errors(database_path(db)):
         tokens = db.execute(
             "select coalesce(sum(token_in), 0), coalesce(sum(token_out), 0),"
-            " coalesce(sum(token_cached), 0), min(ts), max(ts) from messages"
+            " coalesce(sum(token_cached), 0) from usage"
+        ).fetchone()
+        # Apart, since an index gives either at once, but not both.
+        first_ts, last_ts = db.execute(
+            "select (select min(ts) from messages), (select max(ts) from messages)"
         ).fetchone()
 
-        def by(expression: str, where: str = "") -> dict[str, int]:
+        def by(name: str, counts: str = "usage") -> dict[str, int]:
             return dict(
                 db.execute(
-                    f"select {expression} as name, count(*) as n from messages as m {where}"
-                    " group by name order by n desc, name"
+                    f"select {name} as name, sum(messages) as n from {counts}"
+                    f" where {name} <> '' group by name order by n desc, name"
                 ).fetchall()
             )
 
         return Stats(
             conversations=db.table("conversations").count,
-            messages=db.table("messages").count,
+            messages=count_all(db),
             refs=db.table("message_refs").count,
             tags=db.table("tags").count,
             token_in=tokens[0],
             token_out=tokens[1],
             token_cached=tokens[2],
-            first_ts=tokens[3],
-            last_ts=tokens[4],
-            by_source=by("c.source", "join conversations as c on c.id = m.conversation_id"),
-            by_role=by("m.role"),
-            by_kind=by("m.kind"),
-            by_model=by("m.model", "where m.model is not null"),
-            by_month=dict(
-                sorted(by("substr(m.ts, 1, 7)", "where m.ts is not null").items(), reverse=True)
+            first_ts=first_ts,
+            last_ts=last_ts,
+            by_source=by(
+                "c.source",
+                # From the conversations, which the index has in the order of their sources.
+                "conversations as c cross join activity as a on a.conversation_id = c.id",
             ),
+            by_role=by("role"),
+            by_kind=by("kind"),
+            by_model=by("model"),
+            by_month=dict(sorted(by("month").items(), reverse=True)),
         )
 
 

@@ -70,7 +70,7 @@ def dump(path: Path | str) -> list[str]:
 
 def test_a_backup_is_an_equal_archive(archive_path: Path, filled: sqlite_utils.Database) -> None:
     report = backup_db(filled)
-    assert (report.conversations, report.messages, report.schema_version) == (3, 3, 3)
+    assert (report.conversations, report.messages, report.schema_version) == (3, 3, 4)
     assert report.verified
     assert report.size == Path(report.path).stat().st_size
     assert dump(report.path) == dump(archive_path)
@@ -85,7 +85,7 @@ def test_the_manifest_tells_what_is_in_a_backup(filled: sqlite_utils.Database) -
     path = Path(report.path)
     told = json.loads(manifest_path(path).read_text())
     assert told["sha256"] == report.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (told["size"], told["schema_version"]) == (path.stat().st_size, 3)
+    assert (told["size"], told["schema_version"]) == (path.stat().st_size, 4)
     assert told["created_at"] == report.created_at
     assert told["release"] == version("glin-datasette")
     with get_db(path, readonly=True) as db:
