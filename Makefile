@@ -5,6 +5,7 @@
 #   DATASETTE=1.0       the newest 1.0 pre-release instead of the stable 0.65 line
 #   ARGS='-k search'    more arguments for pytest
 #   TIMES=2             twice as much of `make torture`
+#   ONLY=sizes,starts   these tables of `make bench`; PEERS=1: other programs too
 #
 # Each combination has its own virtual environment.
 
@@ -13,6 +14,8 @@ DATASETTE ?= 0.65
 PORT ?= 8001
 SIZE ?= small
 TIMES ?= 1
+ONLY ?=
+PEERS ?=
 ARGS ?=
 
 datasette-0.65 := datasette==0.65.*
@@ -62,8 +65,8 @@ docs-write: $(venv)/developing ## write the generated parts of the docs again
 screenshots: $(venv)/developing ## take the pictures in docs/images from the samples
 	$(bin)/python docs/screenshots.py
 
-bench: $(venv)/installed ## measure import and search; SIZE=small, medium or large
-	$(bin)/python -m benchmarks $(SIZE)
+bench: $(venv)/installed ## measure it beside plain SQLite; SIZE=small, medium or large
+	PEERS=$(PEERS) $(bin)/python -m benchmarks $(SIZE) $(ONLY)
 
 wheel: $(venv)/developing ## build the wheel into dist/
 	@rm -rf dist

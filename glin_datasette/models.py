@@ -294,7 +294,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """A page of hits. ``total`` counts all of them, not only this page.
+    """A page of hits. ``total`` counts all of them, not only this page; where ``exact`` is
+    false there are more than that.
 
     ``ranked`` says how they are ordered: ``"all"`` by rank over every hit,
     ``"newest N"`` by rank over the newest N hits and nothing older, ``"no"`` newest first.
@@ -303,6 +304,7 @@ class SearchResult:
 
     query: str
     total: int
+    exact: bool
     hits: tuple[Hit, ...]
     ranked: str
     notice: str | None = None
@@ -352,6 +354,8 @@ class Loosened:
     without: str | None
     query: str
     total: int
+    #: Whether it finds no more than that.
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

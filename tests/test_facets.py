@@ -155,7 +155,7 @@ def test_buckets_are_as_fine_as_there_is_room_and_leave_no_gap(
 def test_only_the_newest_are_counted_where_there_are_very_many(
     made: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(facets.__globals__, "FACET_WINDOW", 50)
+    monkeypatch.setattr("glin_datasette.search.looking.MOST", 50)
     found = facets(made, "")
     assert (found.exact, found.messages) == (False, 50)
     newest = counted(made, Filters(since=query_messages(made, limit=50)[-1].ts))

@@ -190,7 +190,7 @@ def test_the_newest_of_very_many_are_the_newest(tmp_path: Path) -> None:
 def test_beyond_the_window_the_newest_are_ranked_and_it_says_so(
     db: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glin_datasette.search.messages.RANK_WINDOW", 10)
+    monkeypatch.setattr("glin_datasette.search.looking.MOST", 10)
     with loading(db, "t") as loader:
         loader.conversation(Conversation(source="t", source_id="1"))
         for n in range(12):
@@ -199,7 +199,7 @@ def test_beyond_the_window_the_newest_are_ranked_and_it_says_so(
             role = "user" if n % 4 else "assistant"
             loader.message("1", Message(role=role, content=content, source_id=str(n)))  # type: ignore[arg-type]
     result = search(db, "word")
-    assert (result.total, result.ranked) == (12, "newest 10")
+    assert (result.total, result.exact, result.ranked) == (10, False, "newest 10")
     assert "newest 10" in (result.notice or "")
     assert [h.message_id for h in result.hits] == list(range(3, 13))
     # The window is of those that pass the filters.

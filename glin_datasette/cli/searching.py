@@ -72,10 +72,11 @@ def search(
     since: until:, each with a dash before it to leave out. Without words it finds the
     newest messages that pass the filters. Quote for the shell what it would change.
 
-    With --json: query, total, ranked (all, "newest N" or no), notice and hits
-    (conversation_id, message_id, title, source, repo_root, role, kind, ts, snippet, score).
-    In a snippet, what was found stands between the characters U+0002 and U+0003. Where
-    nothing is found, suggestions (word, instead, query) for words that no message has.
+    With --json: query, total, exact (false: there are more than total), ranked (all,
+    "newest N" or no), notice and hits (conversation_id, message_id, title, source,
+    repo_root, role, kind, ts, snippet, score). In a snippet, what was found stands between
+    the characters U+0002 and U+0003. Where nothing is found, suggestions (word, instead,
+    query) for words that no message has.
 
     With --facets also facets: the messages by tag, source, repo, role, kind, model and
     month, and over time in buckets (since, until, messages) of one step. Where exact is
@@ -108,6 +109,7 @@ def _json(result: SearchResult) -> dict[str, Any]:
     return {
         "query": result.query,
         "total": result.total,
+        "exact": result.exact,
         "ranked": result.ranked,
         "notice": result.notice,
         "hits": [dataclasses.asdict(hit) for hit in result.hits],
@@ -141,14 +143,15 @@ def _snippet(snippet: str) -> str:
 
 def _tell_total(result: SearchResult, offset: int) -> None:
     shown = len(result.hits)
+    found = f"{'' if result.exact else 'More than '}{plural(result.total, 'message')} found"
     if shown == result.total:
-        click.echo(f"{plural(result.total, 'message')} found")
+        click.echo(found)
     elif not shown:
-        click.echo(f"{plural(result.total, 'message')} found, none from {offset + 1:,} on")
+        click.echo(f"{found}, none from {offset + 1:,} on")
     else:
         rest = offset + shown < result.total
         click.echo(
-            f"{plural(result.total, 'message')} found, {offset + 1:,} to {offset + shown:,} shown"
+            f"{found}, {offset + 1:,} to {offset + shown:,} shown"
             + (f"; more with --offset {offset + shown}" if rest else "")
         )
 

@@ -24,13 +24,14 @@ from ..storage import check_file
 from .archive import archive_path, open_archive
 from .command import command
 
-#: Datasette's settings for an archive that one person browses: counting the facets that
-#: it might suggest takes several times as long as the page itself.
+#: Datasette's settings for an archive that one person browses. Counting the facets that it
+#: might suggest takes several times as long as the page itself; and in an archive so large
+#: that a facet takes longer than this, its page is worth more without.
 _SETTINGS = {
     "suggest_facets": "off",
     "default_page_size": "50",
     "sql_time_limit_ms": "3000",
-    "facet_time_limit_ms": "1000",
+    "facet_time_limit_ms": "40",
 }
 
 #: Seconds that the browser is kept waiting for the server.

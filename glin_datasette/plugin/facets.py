@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from datasette import Request
     from datasette.app import Datasette
 
-#: How many rows of ``{sql}`` have which tag. Counted by id, then joined to the names.
+#: Rows of a page that are counted at most: a page of a million rows is there as soon.
+_MOST = 10_000
+
+#: How many of ``hits``, the rows of a page, have which tag. Counted by id, then joined to the
+#: names.
 _COUNTS = {
     "conversations": """
         select tag_id, count(*) as n from conversation_tags
-        where conversation_id in (select id from ({sql})) group by tag_id
+        where conversation_id in (select id from hits) group by tag_id
     """,
     # Counted once per conversation, because a tagged one may hold thousands of messages.
-    # Then those that are tagged themselves and not through their conversation. SQLite
-    # keeps what is used twice, so the page's own query, a search perhaps, runs once.
+    # Then those that are tagged themselves and not through their conversation.
     "messages": """
-        with hits as (select id, conversation_id from ({sql}))
         select ct.tag_id, sum(c.n) as n
         from (select conversation_id, count(*) as n from hits group by conversation_id) as c
         join conversation_tags as ct on ct.conversation_id = c.conversation_id
@@ -47,8 +49,13 @@ _COUNTS = {
     """,
 }
 
+#: The columns that are counted by.
+_COLUMNS = {"conversations": "id", "messages": "id, conversation_id"}
+
+#: What is used twice SQLite keeps, so the page's own query, a search perhaps, runs once.
 _FACET = """
-    select tags.name as value, sum(counts.n) as count
+    with hits as materialized (select {columns} from ({sql}) limit {most})
+    select tags.name as value, sum(counts.n) as count, (select count(*) from hits) as counted
     from ({counts}) as counts join tags on tags.id = counts.tag_id
     group by tags.id order by count desc, value limit {limit}
 """
@@ -108,11 +115,16 @@ class TagFacet(Facet):
         ):
             return [], []
         size = self.get_facet_size()
-        counts = _COUNTS[self.table].format(sql=self.sql)
         try:
             rows = await self.ds.execute(
                 self.database,
-                _FACET.format(counts=counts, limit=size + 1),
+                _FACET.format(
+                    counts=_COUNTS[self.table],
+                    columns=_COLUMNS[self.table],
+                    sql=self.sql,
+                    most=_MOST,
+                    limit=size + 1,
+                ),
                 self.params,
                 truncate=False,
                 custom_time_limit=self.ds.setting("facet_time_limit_ms"),
@@ -120,8 +132,9 @@ class TagFacet(Facet):
         except QueryInterrupted:
             return [], ["tags"]
         selected = {tag.casefold() for tag in _wanted(self.request)}
+        many = bool(rows.rows) and rows.rows[0]["counted"] == _MOST
         facet = {
-            "name": "tags",
+            "name": f"tags of {_MOST:,} rows" if many else "tags",
             "type": self.type,
             "hideable": False,
             "toggle_url": "",

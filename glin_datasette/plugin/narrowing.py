@@ -79,4 +79,7 @@ def _means(part: Part, value: str) -> bool:
 
 def loosened(found: Iterable[Loosened]) -> list[dict[str, object]]:
     """What finds more, for a page."""
-    return [{"without": one.without, "q": one.query, "total": one.total} for one in found]
+    return [
+        {"without": one.without, "q": one.query, "total": one.total, "exact": one.exact}
+        for one in found
+    ]

@@ -9,10 +9,18 @@ A file begins with a header of SQL comments::
 
 Each ``param`` line names a parameter, says what it is and, after a second ``|``, the
 value that an empty one stands for: Datasette's forms send an empty text for what nobody
-filled in. A line ``-- filters`` stands for the message filters of :mod:`.filters`; a line
-``-- unindexed`` for what the index cannot answer of ``q``, see :mod:`.text`, and a line
-``-- narrow`` for the join that those two need. The folder
-``scan/`` has what stands in for a query where SQLite has no FTS5. The SQL may use the
+filled in. Lines of their own stand for what depends on the filters of a search and on
+where it looks, see :mod:`.filters`, :mod:`.look` and :mod:`.text`:
+
+- ``-- matches``: the tables with the matches of ``q``; with ``narrow`` behind it always also
+  ``m``, the index that filters look into
+- ``-- within``, ``-- latest``: conditions on these matches, and their order
+- ``-- messages``: the table ``m`` of messages, where there are no words to match
+- ``-- filters``: the message filters
+- ``-- unindexed``: what the index cannot answer of ``q``
+
+The folder ``scan/``
+has what stands in for a query where SQLite has no FTS5. The SQL may use the
 functions of :mod:`.functions`.
 """
 
@@ -26,15 +34,14 @@ from importlib.resources import files
 from ..models import Filters
 from . import filters as _filters
 from . import text as _text
+from .look import EVERYWHERE, Look, Span
 
-__all__ = ["Param", "Query", "load", "names"]
+__all__ = ["EVERYWHERE", "Look", "Param", "Query", "Span", "load", "names"]
 
 _HEADER = re.compile(r"^-- (title|description|param): *(.*)$")
-_PLACE = re.compile(r"^ *-- (filters|unindexed|narrow)$", re.MULTILINE)
-
-# What filters and text that is not in the index are looked up in. Without them a match is
-# enough, and this would be one more look-up for each.
-_NARROW = "cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid"
+_PLACE = re.compile(
+    r"^ *-- (filters|unindexed|matches narrow|matches|within|latest|messages)$", re.MULTILINE
+)
 
 # The text of a message is fetched only where a query needs it.
 _UNINDEXED = "and glin_contains(glin_rest(:q), m.content)"
@@ -74,18 +81,28 @@ class Query:
     sql: str
     _body: str
 
-    def filtered(self, filters: Filters) -> tuple[str, dict[str, object]]:
+    def filtered(self, filters: Filters, look: Look = EVERYWHERE) -> tuple[str, dict[str, object]]:
         """The query with only those filters that say something, and their parameters.
 
         Search runs this: the plan is then free to use what is asked for.
-        """
-        sql, params = _filters.where(filters)
-        unindexed = _UNINDEXED if _text.rest(filters.text) else ""
-        return self._complete(sql.lstrip("\n"), unindexed), params
 
-    def _complete(self, filters: str, unindexed: str) -> str:
-        narrow = _NARROW if filters or unindexed else ""
-        places = {"filters": filters, "unindexed": unindexed, "narrow": narrow}
+        :param look: where it looks
+        """
+        sql, params = _filters.where(filters, look.settled)
+        unindexed = _UNINDEXED if _text.rest(filters.text) else ""
+        return self._complete(sql.lstrip("\n"), unindexed, look), {**params, **look.params}
+
+    def _complete(self, filters: str, unindexed: str, look: Look) -> str:
+        places = {
+            "filters": filters,
+            "unindexed": unindexed,
+            # Without filters a match is enough, and the index one more look-up for each.
+            "matches": look.matches(narrow=bool(filters or unindexed)),
+            "matches narrow": look.matches(narrow=True),
+            "within": look.within,
+            "latest": look.latest,
+            "messages": look.messages,
+        }
         # A function as replacement: the SQL has backslashes.
         return _PLACE.sub(lambda found: places[found[1]], self._body)
 
@@ -119,7 +136,7 @@ def load(name: str, *, indexed: bool = True) -> Query:
         params += [Param(name, text) for name, text in _FILTER_PARAMS.items()]
     title, description = header["title"][0], header["description"][0]
     query = Query(name, title, description, tuple(params), "", body)
-    sql = query._complete(_filters.optional().lstrip("\n"), _UNINDEXED_IF_ANY)
+    sql = query._complete(_filters.optional().lstrip("\n"), _UNINDEXED_IF_ANY, EVERYWHERE)
     return dataclasses.replace(query, sql=_with_defaults(sql, query.params))
 
 

@@ -7,19 +7,22 @@ beside a full-text match that took 100 times as long.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..models import Filters
 
-_TAGGED = (
-    "(+m.conversation_id in (select ct.conversation_id from conversation_tags as ct"
-    " join tags as t on t.id = ct.tag_id where t.name = {value} collate nocase)"
-    " or +m.id in (select mt.message_id from message_tags as mt"
-    " join tags as t on t.id = mt.tag_id where t.name = {value} collate nocase))"
-)
-_SOURCE = "+m.conversation_id in (select id from conversations where source = lower({value}))"
-_REPO = (
-    "+m.conversation_id in (select id from conversations where repo_root = {value}"
-    " or substr(replace(repo_root, '\\', '/'), -length({value}) - 1) = '/' || {value})"
-)
+#: Filter -> the ids of the conversations that it means.
+CONVERSATIONS = {
+    "tag": (
+        "select ct.conversation_id as id from conversation_tags as ct"
+        " join tags as t on t.id = ct.tag_id where t.name = {value} collate nocase"
+    ),
+    "source": "select id from conversations where source = lower({value})",
+    "repo": (
+        "select id from conversations where repo_root = {value}"
+        " or substr(replace(repo_root, '\\', '/'), -length({value}) - 1) = '/' || {value}"
+    ),
+}
 #: Which references a filter means, by their type: conditions on ``ref_value``.
 REFERENCES = {
     "file": (
@@ -38,23 +41,36 @@ REFERENCES = {
 }
 
 
-def _refers(ref_type: str) -> str:
-    return (
-        f"+m.id in (select message_id from message_refs where ref_type = '{ref_type}'"
-        f" and {REFERENCES[ref_type]})"
-    )
+#: Filter -> the ids of the messages that it means.
+MESSAGES = {
+    "tag": (
+        "select mt.message_id as id from message_tags as mt"
+        " join tags as t on t.id = mt.tag_id where t.name = {value} collate nocase"
+    ),
+    **{
+        name: f"select message_id as id from message_refs where ref_type = '{name}' and {means}"
+        for name, means in REFERENCES.items()
+    },
+}
+
+
+def _among(name: str) -> str:
+    """That a message is one of those that a filter means, or of such a conversation."""
+    ways = [f"+m.conversation_id in ({CONVERSATIONS[name]})"] if name in CONVERSATIONS else []
+    ways += [f"+m.id in ({MESSAGES[name]})"] if name in MESSAGES else []
+    return f"({' or '.join(ways)})"
 
 
 #: Filter -> predicate. ``{value}`` is the parameter.
 PREDICATES = {
-    "tag": _TAGGED,
-    "source": _SOURCE,
+    "tag": _among("tag"),
+    "source": _among("source"),
     "role": "m.role = lower({value})",
     "kind": "m.kind = lower({value})",
     "model": "m.model = {value}",
-    "repo": _REPO,
-    "file": _refers("file"),
-    "commit": _refers("commit"),
+    "repo": _among("repo"),
+    "file": _among("file"),
+    "commit": _among("commit"),
     "since": "m.ts >= {value}",
     # Text order puts "~" behind every digit and letter: a day includes its last moment.
     "until": "m.ts <= {value} || '~'",
@@ -64,17 +80,18 @@ PREDICATES = {
 _TYPED = {"since": "glin_since(:{})", "until": "glin_until(:{})"}
 
 #: Filters where a message can meet several values, and must meet all.
-_ALL_OF = ("tag", "file", "commit")
+ALL_OF = ("tag", "file", "commit")
 
 
-def where(filters: Filters) -> tuple[str, dict[str, object]]:
+def where(filters: Filters, settled: Collection[str] = ()) -> tuple[str, dict[str, object]]:
     """The SQL for what ``filters`` says but for its ``text``, and its parameters.
 
+    :param settled: names of filters to leave out, since every message is known to pass them
     :returns: ``("", {})`` or text that begins with ``and``, to be put into a query in
         which ``m`` is a row of ``messages``
     """
     params: dict[str, object] = {}
-    met = _predicates(filters, "", params)
+    met = _predicates(filters, "", params, settled)
     if filters.exclude:
         # What has no model, or no time, meets no condition on it: it is not left out.
         unmet = _predicates(filters.exclude, "not_", params)
@@ -82,10 +99,12 @@ def where(filters: Filters) -> tuple[str, dict[str, object]]:
     return "".join(f"\n    and {predicate}" for predicate in met), params
 
 
-def _predicates(filters: Filters, prefix: str, params: dict[str, object]) -> list[str]:
+def _predicates(
+    filters: Filters, prefix: str, params: dict[str, object], settled: Collection[str] = ()
+) -> list[str]:
     met = []
     for name, predicate in PREDICATES.items():
-        said = getattr(filters, name)
+        said = None if name in settled else getattr(filters, name)
         values = (said,) if isinstance(said, str) else said or ()
         parts = []
         for i, value in enumerate(values):
@@ -93,11 +112,11 @@ def _predicates(filters: Filters, prefix: str, params: dict[str, object]) -> lis
             params[parameter] = value
             parts.append(predicate.format(value=f":{parameter}"))
         # What is excluded is excluded for any of its values.
-        if name in _ALL_OF and not prefix:
+        if name in ALL_OF and not prefix:
             met += parts
         elif parts:
             met.append(f"({' or '.join(parts)})")
-    if filters.conversation:
+    if filters.conversation and "conversation" not in settled:
         ids = ", ".join(str(int(value)) for value in filters.conversation)
         met.append(f"(+m.conversation_id in ({ids}))")
     return met

@@ -1,24 +1,27 @@
 -- title: Facets of a search
 -- description: How many of the messages that a search finds have which tag, source, repository, role, kind and model, and were written on which day. The facets "conversation" and "message" count all of them.
 -- param: q | Words, "phrases", prefix*, OR, -word. Filters have fields of their own.
--- param: window | Only so many of the newest are counted; 0 counts all. | 20000
+-- param: window | Only so many of the newest are counted; 0 counts all. | 10000
 with hits as materialized (
   select * from (
     select m.id, m.conversation_id, m.ts
-    from messages_fts
-      cross join messages as m indexed by idx_messages_narrow on m.id = messages_fts.rowid
+    from
+      -- matches narrow
     where messages_fts match coalesce(glin_match(:q), '""')
-    -- unindexed
-    -- filters
-    order by messages_fts.rowid desc limit iif(:window < 1, -1, :window)
+      -- within
+      -- unindexed
+      -- filters
+    -- latest
+    limit iif(:window < 1, -1, :window)
   )
   union all
   select * from (
     select m.id, m.conversation_id, m.ts
-    from messages as m
+    from
+      -- messages
     where glin_match(:q) is null
-    -- unindexed
-    -- filters
+      -- unindexed
+      -- filters
     order by m.ts desc, m.id desc limit iif(:window < 1, -1, :window)
   )
 ),

@@ -21,10 +21,21 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from .parts import EDGE, LETTER, RUN, UNSPACED, pairs
 
-__all__ = ["MARK_END", "MARK_START", "contains", "match", "plain_words", "rest", "snippet"]
+__all__ = [
+    "MARK_END",
+    "MARK_START",
+    "contains",
+    "effort",
+    "match",
+    "match_one",
+    "plain_words",
+    "rest",
+    "snippet",
+]
 
 #: Around a found word in a snippet. Stored text never holds them.
 MARK_START, MARK_END = "\x02", "\x03"
@@ -34,6 +45,9 @@ _MAX_TERMS = 64
 _MAX_TERM_LENGTH = 1000
 
 _TERM = re.compile(r'(?P<no>-(?!-))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>\*)?')
+
+#: What is at the end of a prefix in an expression, and nowhere else.
+_PREFIX = '"*'
 
 _WORDS = re.compile(rf"{LETTER}+")
 _PIECES = re.compile(rf"(?P<run>{UNSPACED}+)|(?:(?!{UNSPACED}){LETTER})+")
@@ -150,6 +164,22 @@ def match(text: str) -> str | None:
     wanted = " AND ".join(f"({' OR '.join(term.fts for term in group)})" for group in groups)
     unwanted = " OR ".join(term.fts for term in parsed.excluded)
     return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
+
+
+def match_one(text: str) -> str | None:
+    """:func:`match`, to be asked about one message; ``None`` where that takes as long as
+    asking about all: the index puts everything together that words begin like that."""
+    expression = match(text)
+    return None if expression is None or _PREFIX in expression else expression
+
+
+def effort(text: str) -> Literal["word", "words", "prefix"]:
+    """What the index has to do for each stretch of messages in which it looks for a query:
+    go to a place in one list, in several at once, or put a list together."""
+    expression = match(text) or ""
+    if _PREFIX in expression:
+        return "prefix"
+    return "word" if expression.count('"') == 2 else "words"
 
 
 def rest(text: str) -> str | None:

@@ -10,16 +10,17 @@ from ..queries.functions import register_functions
 from ..queries.text import MARK_END, MARK_START
 from .facets import FACETS, facets
 from .inside import MOST_HITS, hits_inside
+from .looking import MOST
 from .loosen import loosen
-from .messages import RANK_WINDOW, Sort, search
+from .messages import Sort, search
 from .spelling import suggest
 
 __all__ = [
     "FACETS",
     "MARK_END",
     "MARK_START",
+    "MOST",
     "MOST_HITS",
-    "RANK_WINDOW",
     "Sort",
     "facets",
     "hits_inside",

@@ -13,15 +13,13 @@ from ..queries import load
 from ..queries.functions import register_functions
 from ..storage import search_available
 from ..storage.connection import database_path, sqlite_errors, timed
+from .looking import look_for
 from .periods import Period, containing
 
-__all__ = ["FACETS", "FACET_WINDOW", "facets"]
+__all__ = ["FACETS", "facets"]
 
 #: The facets that count values, by the operators that filter by them.
 FACETS = ("tag", "source", "repo", "role", "kind", "model")
-
-#: Where a search finds so many messages or more, only the newest so many are counted.
-FACET_WINDOW = 20_000
 
 #: A histogram has at most so many bars, if years are not too short for that.
 _MOST_BUCKETS = {"day": 45, "week": 60, "month": 60}
@@ -38,8 +36,10 @@ def facets(db: sqlite_utils.Database, text: str) -> SearchFacets:
     filters = read(text).filters
     with timed("facets") as facts, sqlite_errors(database_path(db)):
         register_functions(db.conn)
-        sql, params = load("search_facets", indexed=search_available(db)).filtered(filters)
-        rows = db.execute(sql, {**params, "q": filters.text, "window": FACET_WINDOW}).fetchall()
+        indexed = search_available(db)
+        found = look_for(db, filters, indexed=indexed)
+        sql, params = load("search_facets", indexed=indexed).filtered(filters, found.look)
+        rows = db.execute(sql, {**params, "q": filters.text, "window": found.total}).fetchall()
         counts: dict[str, dict[str, int]] = {}
         for facet, value, messages in rows:
             counts.setdefault(facet, {})[value or ""] = messages
@@ -50,7 +50,7 @@ def facets(db: sqlite_utils.Database, text: str) -> SearchFacets:
     return SearchFacets(
         messages=total,
         conversations=counts.get("conversation", {}).get("", 0),
-        exact=total < FACET_WINDOW,
+        exact=found.exact,
         **{name: counts.get(name, {}) for name in FACETS},
         month=_months(days),
         step=step,

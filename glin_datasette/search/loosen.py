@@ -6,24 +6,15 @@ import sqlite_utils
 
 from ..language import join, parts, read
 from ..models import Loosened
-from ..queries import load
 from ..queries.functions import register_functions
 from ..storage import search_available
 from ..storage.connection import database_path, sqlite_errors, timed
+from .looking import look_for
 
-__all__ = ["count", "loosen"]
+__all__ = ["loosen"]
 
 #: A pasted log has a great many parts, and each of them is a search.
 _MOST_PARTS = 12
-
-
-def count(db: sqlite_utils.Database, text: str) -> int:
-    """How many messages ``text`` asks for."""
-    filters = read(text).filters
-    with sqlite_errors(database_path(db)):
-        register_functions(db.conn)
-        sql, params = load("count_messages", indexed=search_available(db)).filtered(filters)
-        return int(db.execute(sql, {**params, "q": filters.text}).fetchone()[0])
 
 
 def loosen(db: sqlite_utils.Database, text: str) -> tuple[Loosened, ...]:
@@ -45,7 +36,8 @@ def loosen(db: sqlite_utils.Database, text: str) -> tuple[Loosened, ...]:
         loose[join([any_of, *(part for part in words if part.excluded), *operators])] = None
     if len(operators) > 1 and words:
         loose[join(words)] = join(operators)
-    with timed("loosen") as facts:
+    with timed("loosen") as facts, sqlite_errors(database_path(db)):
+        register_functions(db.conn)
         found = sorted(_counted(db, asked), key=lambda one: one.total)
         found += _counted(db, {q: without for q, without in loose.items() if q not in asked})
         facts["rows"] = len(found)
@@ -53,8 +45,12 @@ def loosen(db: sqlite_utils.Database, text: str) -> tuple[Loosened, ...]:
 
 
 def _counted(db: sqlite_utils.Database, asked: dict[str, str | None]) -> list[Loosened]:
-    found = (
-        Loosened(without=without, query=query, total=count(db, query))
-        for query, without in asked.items()
-    )
-    return [one for one in found if one.total]
+    indexed = search_available(db)
+    counted = []
+    for query, without in asked.items():
+        found = look_for(db, read(query).filters, indexed=indexed)
+        if found.total:
+            counted.append(
+                Loosened(without=without, query=query, total=found.total, exact=found.exact)
+            )
+    return counted

@@ -15,13 +15,11 @@ from ..queries.text import match, rest
 from ..storage import search_available
 from ..storage.connection import database_path, sqlite_errors, timed
 from ..storage.schema import has_fts5
+from .looking import Found, look_for
 
-__all__ = ["RANK_WINDOW", "Sort", "search"]
+__all__ = ["Sort", "search"]
 
 Sort = Literal["rank", "newest"]
-
-#: Where a search finds more messages than this, only the newest so many are ranked.
-RANK_WINDOW = 20_000
 
 
 def search(
@@ -50,9 +48,10 @@ def search(
     with timed("search") as facts, sqlite_errors(database_path(db)):
         register_functions(db.conn)
         indexed = search_available(db)
-        sql, params = load("count_messages", indexed=indexed).filtered(filters)
-        total = int(db.execute(sql, {**params, "q": filters.text}).fetchone()[0])
-        sql, params = load("search_messages", indexed=indexed).filtered(filters)
+        found = look_for(db, filters, indexed=indexed)
+        sql, params = load("search_messages", indexed=indexed).filtered(
+            filters, found.newest if sort == "newest" or match(filters.text) is None else found.look
+        )
         rows = db.execute(
             sql,
             {
@@ -61,19 +60,23 @@ def search(
                 "sort": sort,
                 "size": min(limit, 2**31),
                 "skip": min(offset, 2**31),
-                "hits": total,
-                # Known to be all of them, they need not be counted off again.
-                "window": RANK_WINDOW if total > RANK_WINDOW else 0,
+                "hits": found.total,
+                "window": found.total,
             },
         )
         names = [column[0] for column in rows.description]
         hits = tuple(_hit(dict(zip(names, row, strict=True))) for row in rows)
-        facts["rows"], facts["total"] = len(hits), total
-    ranked = _ranked(filters, sort, total, indexed)
+        facts["rows"], facts["total"] = len(hits), found.total
+    ranked = _ranked(filters, sort, found, indexed)
     notices = [*(f"{told}, so it was searched for as text." for told in reading.refused)]
     notices += _notices(filters, indexed, ranked, has_fts5(db))
     return SearchResult(
-        query=text, total=total, hits=hits, ranked=ranked, notice=" ".join(notices) or None
+        query=text,
+        total=found.total,
+        exact=found.exact,
+        hits=hits,
+        ranked=ranked,
+        notice=" ".join(notices) or None,
     )
 
 
@@ -82,10 +85,10 @@ def _hit(row: dict[str, Any]) -> Hit:
     return Hit(**row, score=None if score is None else round(score, 4))
 
 
-def _ranked(filters: Filters, sort: Sort, total: int, indexed: bool) -> str:
+def _ranked(filters: Filters, sort: Sort, found: Found, indexed: bool) -> str:
     if sort == "newest" or not indexed or match(filters.text) is None:
         return "no"
-    return "all" if total <= RANK_WINDOW else f"newest {RANK_WINDOW}"
+    return "all" if found.exact else f"newest {found.total}"
 
 
 def _notices(filters: Filters, indexed: bool, ranked: str, fts5: bool) -> list[str]:
@@ -99,5 +102,5 @@ def _notices(filters: Filters, indexed: bool, ranked: str, fts5: bool) -> list[s
     if rest(filters.text):
         return ["Part of the query is not in the index, so the text itself was searched for it."]
     if ranked.startswith("newest"):
-        return [f"So many messages match that only the newest {RANK_WINDOW} were ranked."]
+        return [f"So many messages match that only the {ranked} were ranked."]
     return []

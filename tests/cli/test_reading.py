@@ -46,8 +46,8 @@ HIT = {
     "score": MAYBE_NUMBER,
 }  # fmt: skip
 SEARCH = {
-    "query": TEXT, "total": (int,), "ranked": TEXT, "notice": MAYBE_TEXT, "hits": (list,),
-    "suggestions": (list,),
+    "query": TEXT, "total": (int,), "exact": (bool,), "ranked": TEXT, "notice": MAYBE_TEXT,
+    "hits": (list,), "suggestions": (list,),
 }  # fmt: skip
 STATS = {
     "path": TEXT, "size": (int,), "conversations": (int,), "messages": (int,), "refs": (int,),

@@ -36,6 +36,21 @@ async def test_messages_are_counted_by_their_own_tags_and_their_conversations(
     assert facets["tags"] == {"docs": 5, "bug": 4, "idea": 1, HOSTILE_TAG: 1}
 
 
+async def test_of_very_many_rows_some_are_counted(
+    serve, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glin_datasette.plugin.facets._MOST", 3)
+    served = serve(archive)
+    [counts] = [
+        counts
+        for name, counts in (await served.facets("/glin/messages.json")).items()
+        if name == "tags of 3 rows"
+    ]
+    assert 0 < max(counts.values()) <= 3
+    few = await served.facets("/glin/messages.json?_search=parser&role=assistant")
+    assert "tags" in few
+
+
 async def test_the_facet_counts_what_search_and_filters_leave(serve, archive: Path) -> None:
     served = serve(archive)
     searched = await served.facets("/glin/messages.json?_search=parser")

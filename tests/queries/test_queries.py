@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glin_datasette.models import Conversation, Filters, Message, Ref
-from glin_datasette.queries import load, names
+from glin_datasette.queries import EVERYWHERE, Look, load, names
 from glin_datasette.queries.filters import PREDICATES
 from glin_datasette.queries.functions import register_functions
 from glin_datasette.storage import insert_conversation, insert_message
@@ -230,33 +232,51 @@ def test_search_and_canned_query_filter_alike(filled: sqlite_utils.Database) -> 
         assert ids, name
 
 
-SHAPES = [
-    (name, filters)
-    for name in ("search_messages", "count_messages")
-    for filters in (Filters(), Filters(role=("user",), since="2026"), Filters(tag=("a",)))
+LOOKS = [
+    EVERYWHERE,
+    Look(first=2, last=9),
+    Look(spans=((1, 2), (5, 5))),
+    Look(spans=((1, 2), (5, 5)), among=True),
 ]
 
 
-@pytest.mark.parametrize(("name", "filters"), SHAPES)
-def test_search_filters_in_the_narrow_index(
-    filled: sqlite_utils.Database, name: str, filters: Filters
+@pytest.mark.parametrize("q", ["parser", ""])
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "filters",
+    [Filters(), Filters(role=("user",), since="2026"), Filters(tag=("a",), file=("src",))],
+)
+@pytest.mark.parametrize("name", ["search_messages", "count_messages", "search_facets"])
+def test_search_reads_no_text_but_that_of_the_hits_it_shows(
+    filled: sqlite_utils.Database, name: str, filters: Filters, look: Look, q: str
 ) -> None:
-    sql, params = load(name).filtered(filters)
-    values = {
-        **params,
-        "q": "parser",
-        "sort": "rank",
-        "size": 5,
-        "skip": 0,
-        "window": 10,
-        "hits": 9,
-    }
-    plan = [row[3] for row in filled.execute(f"explain query plan {sql}", values)]
-    narrow = [step for step in plan if step.startswith("SEARCH m ") and "narrow" in step]
-    # Without filters a match is enough, but for its time where it is ordered by that.
-    wanted = 4 if filters != Filters() else 1
-    assert len(narrow) == (wanted if name == "search_messages" else wanted // 4)
-    assert all("COVERING INDEX" in step and "id=?" in step for step in narrow), plan
-    # Ids and times, never a text.
-    made = {step for step in plan if "MATERIALIZE" in step}
-    assert made <= {"MATERIALIZE near", "MATERIALIZE recent"}
+    sql, params = load(name).filtered(replace(filters, text=q), look)
+    for sort in ("rank", "newest"):
+        values = {
+            **{param.name: 0 for param in load(name).params}, **params, "q": q, "sort": sort,
+            "size": 5, "window": 10,
+        }  # fmt: skip
+        plan = [row[3] for row in filled.execute(f"explain query plan {sql}", values)]
+        # Ids and times, never a text.
+        made = {step for step in plan if "MATERIALIZE" in step}
+        assert made <= {f"MATERIALIZE {name}" for name in MADE}, plan
+        # Of the messages themselves, the model, and what is shown: the rest is in indexes.
+        rows = [step for step in plan if re.match("(SEARCH|SCAN) (m|messages)( |$)", step)]
+        whole = [step for step in rows if "COVERING INDEX" not in step]
+        assert set(whole) <= {"SEARCH m USING INTEGER PRIMARY KEY (rowid=?)", *BY_TIME}, plan
+        assert len([step for step in whole if "PRIMARY KEY" in step]) <= 1, plan
+        # Each look into the index that filters need goes for one id, or a stretch.
+        narrow = [step for step in rows if "narrow" in step and "max" not in step]
+        assert all("id=?" in step or "id>?" in step or LAST in step for step in narrow), plan
+
+
+MADE = ("hits", "many", "front", "ends", "proven", "recent", "near", "per", "shapes", "tagged")
+
+#: Without words and stretches messages come from here until there are enough.
+BY_TIME = (
+    "SCAN m USING INDEX idx_messages_ts",
+    "SEARCH m USING INDEX idx_messages_ts (ts>?)",
+)
+
+#: The highest id of all.
+LAST = "SEARCH messages USING COVERING INDEX idx_messages_narrow"

@@ -57,6 +57,7 @@ def _found(
         "page": skip // size + 1,
         "pages": -(-result.total // size),
         "total": result.total,
+        "exact": result.exact,
         "ranked": result.ranked,
         "notice": result.notice,
         "filters": narrowing.chips(),
