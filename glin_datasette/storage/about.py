@@ -27,6 +27,7 @@ from ..models import (
 from ..queries import load
 from ..queries.filters import PREDICATES, REFERENCES
 from ..queries.functions import register_functions
+from ..queries.references import MEANT
 from .connection import database_path, sqlite_errors, timed
 from .query import conversations_by_id, messages_by_id
 
@@ -50,30 +51,8 @@ _CANDIDATES = 50
 #: Messages of a conversation that a tag's page shows.
 _SHOWN = 5
 
-_OF_FILE = "select ref_value, message_id from message_refs where ref_type = 'file'"
-_FOLDER = "ref_value >= rtrim(:value, '/') || '/' and ref_value < rtrim(:value, '/') || '0'"
-_NAME = "substr({0}, length(rtrim({0}, replace({0}, '/', ''))) + 1)"
-
-#: The references that ``:value`` means, as :data:`REFERENCES` says it, each by an index: a
-#: whole path, a range, and the name behind the last slash.
-_MEANT = {
-    "file": (
-        f"{_OF_FILE} and ref_value = :value"
-        f" union all {_OF_FILE} and {_FOLDER} and ref_value <> :value"
-        f" union all {_OF_FILE.replace(' where', ' indexed by idx_message_refs_name where')}"
-        f" and {_NAME.format('ref_value')} = {_NAME.format(':value')}"
-        f" and substr(ref_value, -length(:value) - 1) = '/' || :value and not ({_FOLDER})"
-    ),
-    "commit": (
-        "select ref_value, message_id from message_refs where ref_type = 'commit'"
-        f" and {REFERENCES['commit'].format(value=':value')}"
-    ),
-}
-
-_JOINED = (
-    " cross join messages as m indexed by idx_messages_narrow on m.id = r.message_id"
-    " cross join conversations as c on c.id = m.conversation_id"
-)
+_MESSAGE = " cross join messages as m indexed by idx_messages_narrow on m.id = r.message_id"
+_JOINED = f"{_MESSAGE} cross join conversations as c on c.id = m.conversation_id"
 
 
 def about_file(
@@ -232,11 +211,15 @@ def newest_commits(
     where += f" and {PREDICATES['repo'].format(value=':repo')}" if repo else ""
     with timed("newest_commits"), sqlite_errors(database_path(db)):
         rows = db.execute(
-            "select max(r.ref_value) as hash, count(distinct m.id), count(distinct c.id),"
-            f" min(m.ts), max(m.ts) as newest from message_refs as r {_JOINED}"
+            "with newest as materialized (select substr(r.ref_value, 1, 7) as digits,"
+            f" max(m.ts) as ts from message_refs as r {_MESSAGE}"
             f" where r.ref_type = 'commit' {where}"
-            " group by substr(r.ref_value, 1, 7) order by newest desc, hash limit :limit"
-            " offset :offset",
+            " group by digits order by ts desc, digits limit :limit offset :offset)"
+            " select max(r.ref_value) as hash, count(distinct m.id),"
+            " count(distinct m.conversation_id), min(m.ts), max(m.ts)"
+            " from newest cross join message_refs as r on r.ref_type = 'commit'"
+            f" and r.ref_value >= newest.digits and r.ref_value < newest.digits || 'g' {_MESSAGE}"
+            f" where 1 {where} group by newest.digits order by newest.ts desc, hash",
             {
                 "value": commit.strip(),
                 "repo": repo.strip(),
@@ -281,12 +264,14 @@ def origin_of(db: sqlite_utils.Database, commit: str) -> Made | None:
             " order by moment, m.conversation_id, m.id",
             params,
         ).fetchall()
+        if not found:
+            return None
         results = [row[0] for row in found if row[1] == "tool_result"]
-        for mention in _mentions(db, "commit", params, results[:_CANDIDATES]):
-            if mention.how == "made" and (subject := _subject(mention)) is not None:
-                return Made(mention=mention, subject=subject or None, certain=True)
-        first = _mentions(db, "commit", params, [row[0] for row in found[:1]])
-    return Made(mention=first[0], subject=None, certain=False) if first else None
+        first, *mentions = _mentions(db, "commit", params, [found[0][0], *results[:_CANDIDATES]])
+    for mention in mentions:
+        if mention.how == "made" and (subject := _subject(mention)) is not None:
+            return Made(mention=mention, subject=subject or None, certain=True)
+    return Made(mention=first, subject=None, certain=False)
 
 
 def tagged(
@@ -358,7 +343,7 @@ order by page.ended_at desc, page.conversation_id desc
 def _meant(ref_type: str, value: str, repo: str) -> tuple[str, dict[str, Any]]:
     """References ``r`` that ``value`` means, with their messages ``m`` and conversations
     ``c``: a statement from its ``from`` on, and its parameters."""
-    referring = f" from ({_MEANT[ref_type]}) as r {_JOINED} where 1"
+    referring = f" from ({MEANT[ref_type].format(value=':value')}) as r {_JOINED} where 1"
     params = {"value": value.strip()}
     if repo:
         referring += f" and {PREDICATES['repo'].format(value=':repo')}"

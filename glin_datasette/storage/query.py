@@ -22,6 +22,8 @@ _MESSAGE_COLUMNS = tuple(
     f.name for f in fields(Message) if f.name not in ("sort_ts", "refs", "tags", "attachments")
 )
 
+#: What one message in so many is, most conversations hold.
+_FREQUENT = 50
 #: Messages read at a time by :func:`iter_messages`.
 _PAGE = 200
 
@@ -250,9 +252,69 @@ def _conversations_where(
     db: sqlite_utils.Database, filters: Filters | None
 ) -> tuple[str, dict[str, object]]:
     where, params = _where(db, filters)
-    if where:
-        where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
-    return where, params
+    if filters is None or not where:
+        return "", params
+    return f"where {_holds(db, filters, where)}", params
+
+
+#: Filters that every message of a conversation passes, or none.
+_OF_CONVERSATIONS = frozenset({"source", "repo", "conversation"})
+#: Filters that begin with a list of messages or conversations, out of an index.
+_LISTED = frozenset({"tag", "file", "commit"})
+
+
+def _holds(db: sqlite_utils.Database, filters: Filters, where: str) -> str:
+    """That a conversation ``c`` holds a message that passes ``where``: to be asked of one
+    after the other, or of a list of messages, whichever there are fewer of."""
+    said = _said(filters)
+    if said | _said(filters.exclude) <= _OF_CONVERSATIONS:
+        first = "select m.conversation_id from messages as m where m.conversation_id = c.id limit 1"
+        return f"exists (select 1 from ({first}) as m where 1 {where})"
+    if said == {"tag"} and len(filters.tag) == 1 and filters.exclude is None:
+        tagged, messages = (
+            ids["tag"].format(value=":tag_0")
+            for ids in (sql_filters.CONVERSATIONS, sql_filters.MESSAGES)
+        )
+        return (
+            f"(c.id in ({tagged}) or c.id in (select m.conversation_id from ({messages}) as tagged"
+            " cross join messages as m indexed by idx_messages_narrow on m.id = tagged.id))"
+        )
+    if said & _LISTED and not filters.text:
+        # Here the lists are to be gone through, where a search looks its hits up in them.
+        where = where.replace("+m.", "m.")
+    elif not filters.text and _frequent(db, filters):
+        return (
+            "exists (select 1 from activity as a where a.conversation_id = c.id"
+            f"{_hours(filters)}) and exists (select 1 from messages as m"
+            f" where m.conversation_id = c.id {where})"
+        )
+    return f"c.id in (select m.conversation_id from messages as m where 1 {where})"
+
+
+def _said(filters: Filters | None) -> set[str]:
+    """The names of the filters that say something."""
+    return {f.name for f in fields(filters) if getattr(filters, f.name)} if filters else set()
+
+
+def _hours(filters: Filters) -> str:
+    """What is true of the quarters of an hour in which there are messages that pass."""
+    since = " and a.quarter >= substr(:since_0, 1, 13)" if filters.since else ""
+    return since + (" and a.quarter <= substr(:until_0, 1, 13) || '~'" if filters.until else "")
+
+
+def _frequent(db: sqlite_utils.Database, filters: Filters) -> bool:
+    """Whether so many messages have the role, kind and model that some conversations have to
+    be asked, and not all."""
+    params: dict[str, object] = {}
+    where = ""
+    for name in ("role", "kind", "model"):
+        for i, value in enumerate(getattr(filters, name)):
+            params[f"{name}_{i}"] = value
+        names = ", ".join(f"lower(:{each})" if name != "model" else f":{each}" for each in params
+                          if each.startswith(name))  # fmt: skip
+        where += f" and {name} in ({names})" if names else ""
+    sql = f"select coalesce(sum(messages), 0) from usage where 1 {where}"
+    return int(db.execute(sql, params).fetchone()[0]) * _FREQUENT >= count_all(db)
 
 
 def _where(db: sqlite_utils.Database, filters: Filters | None) -> tuple[str, dict[str, object]]:
