@@ -276,7 +276,9 @@ def _holds(db: sqlite_utils.Database, filters: Filters, where: str) -> str:
             for ids in (sql_filters.CONVERSATIONS, sql_filters.MESSAGES)
         )
         return (
-            f"(c.id in ({tagged}) or c.id in (select m.conversation_id from ({messages}) as tagged"
+            "exists (select 1 from activity as a where a.conversation_id = c.id)"
+            f" and (c.id in ({tagged}) or c.id in (select m.conversation_id"
+            f" from ({messages}) as tagged"
             " cross join messages as m indexed by idx_messages_narrow on m.id = tagged.id))"
         )
     if said & _LISTED and not filters.text:
@@ -344,6 +346,8 @@ def messages_where(
     with its references, tags and attachments. For the functions of this package."""
     columns = ", ".join(f"m.{name}" for name in _MESSAGE_COLUMNS)
     rows = db.execute(f"select {columns} from messages as m {rest}", params).fetchall()
+    if not rows:
+        return []
     ids = [row[_MESSAGE_COLUMNS.index("id")] for row in rows]
     tags = _tags(db, "message", ids)
     attachments = attachments_of(db, ids)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+import schemas
 import sqlite_utils
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from glin_datasette.models import Conversation, Message, Ref
+from glin_datasette.models import Conversation, Filters, Message, Ref
 from glin_datasette.storage import (
+    check,
+    check_file,
+    count_conversations,
     delete_conversation,
+    get_db,
     init_db,
     insert_conversation,
     insert_message,
     link_message_ref,
+    overview,
+    query_conversations,
+    query_messages,
+    repair_db,
+    stats,
     tag_message,
     untag_message,
+    version,
 )
 from glin_datasette.storage.counts import COUNTS, counts_agree, totals_agree
 from glin_datasette.storage.load import loading
@@ -157,3 +171,105 @@ class Archive(RuleBasedStateMachine):
 
 TestAnySequence = Archive.TestCase
 TestAnySequence.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+WRONG = {
+    "a count": "update activity set messages = messages + 1",
+    "two that add up": "update activity set quarter = '2025-01-01T00:00Z'"
+    " where quarter = (select max(quarter) from activity)",
+    "a sum": "update usage set token_out = token_out + 1",
+    "one too many": "insert into files values ('never.py', '', 1)",
+    "one missing": "delete from usage where model <> ''",
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_found_and_counted_anew(what: str, tmp_path: Path) -> None:
+    path = schemas.make(tmp_path / "glin.db", schemas.versions()[-1])
+    with sqlite_utils.Database(path) as db:
+        before = schemas.rows(db)
+        db.execute(WRONG[what])
+        db.conn.commit()
+        assert schemas.rows(db) != before
+    [found] = [c for c in check_file(path, deep=True).checks if c.name == "counts"]
+    assert (found.status, "check --repair" in found.detail) == ("fail", True)
+    [quick] = [c for c in check_file(path).checks if c.name == "counts"]
+    assert quick.status == ("ok" if what in ("two that add up", "a sum") else "fail")
+    assert [each.name for each in repair_db(path).repaired if each.done] == ["counts", "parts"]
+    with sqlite_utils.Database(path) as db:
+        after = schemas.rows(db)
+    assert {table: after[table] for table in COUNTS} == {table: before[table] for table in COUNTS}
+
+
+def test_a_program_without_triggers_is_noticed(db: sqlite_utils.Database) -> None:
+    first = insert_conversation(db, Conversation(source="s", source_id="1"))
+    insert_message(db, first, Message(role="user", content="one", source_id="a"))
+    # Then the row that is replaced goes without a word. sqlite-utils switches it on.
+    db.execute("pragma recursive_triggers = off")
+    db.execute(
+        "insert or replace into messages (id, conversation_id, position, role, kind)"
+        " values (1, 1, 0, 'user', 'text')"
+    )
+    [found] = [c for c in check(db).checks if c.name == "counts"]
+    assert found.status == "fail"
+
+
+@pytest.mark.parametrize("number", schemas.versions())
+def test_an_older_archive_that_is_only_read_is_counted_when_asked(
+    number: int, tmp_path: Path
+) -> None:
+    path = schemas.make(tmp_path / "glin.db", number)
+    with get_db(path, readonly=True) as old:
+        assert version(old) == number
+        told = stats(old), overview(old)
+    with get_db(path) as db:
+        assert (stats(db), overview(db)) == told
+        assert told[0].messages == 6
+        assert told[0].by_role == {"user": 3, "assistant": 2, "tool": 1}
+
+
+filters = st.builds(
+    Filters,
+    tag=st.lists(st.sampled_from(("bug", "BUG", "work")), max_size=2).map(tuple),
+    source=st.lists(st.sampled_from(("s", "t", "u")), max_size=2).map(tuple),
+    role=st.lists(st.sampled_from(("user", "Tool", "system")), max_size=2).map(tuple),
+    model=st.lists(st.sampled_from(("opus", "none")), max_size=1).map(tuple),
+    repo=st.lists(st.sampled_from(("one", "/src/two")), max_size=1).map(tuple),
+    file=st.lists(st.sampled_from(("a.py", "src", "none")), max_size=1).map(tuple),
+    conversation=st.lists(st.integers(1, 4), max_size=2).map(tuple),
+    since=st.none() | st.sampled_from(("2026", "2026-02-11T05:45", "2026-02-11T05:44:59.999Z")),
+    until=st.none() | st.sampled_from(("2025", "2026-02-11T05:44", "2026-02-11T05:45:00.000Z")),
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    wanted=filters,
+    unwanted=st.none() | filters,
+    held=st.lists(st.tuples(st.integers(0, 3), messages, st.booleans()), max_size=12),
+)
+def test_conversations_are_those_of_the_messages(
+    wanted: Filters, unwanted: Filters | None, held: list[tuple[int, Message, bool]]
+) -> None:
+    db = init_db(sqlite_utils.Database(memory=True))
+    for n in range(4):
+        insert_conversation(
+            db,
+            Conversation(
+                source="stsu"[n], source_id=str(n), repo_root=REPOS[n % 3],
+                tags=("bug",) if n == 1 else (),
+            ),
+        )  # fmt: skip
+    for conversation, message, tagged in held:
+        row_id = insert_message(db, conversation + 1, message)
+        if tagged:
+            tag_message(db, row_id, "work")
+    asked = replace(wanted, exclude=unwanted)
+    if asked == Filters():
+        return
+    found = {m.conversation_id for m in query_messages(db, asked, limit=None)}
+    assert {c.id for c in query_conversations(db, asked, limit=None)} == found
+    assert count_conversations(db, asked) == len(found)
+    db.close()
