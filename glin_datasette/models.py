@@ -295,7 +295,7 @@ class Hit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """A page of hits. ``total`` counts all of them, not only this page; where ``exact`` is
-    false there are more than that.
+    false there are at least so many.
 
     ``ranked`` says how they are ordered: ``"all"`` by rank over every hit,
     ``"newest N"`` by rank over the newest N hits and nothing older, ``"no"`` newest first.
@@ -354,7 +354,7 @@ class Loosened:
     without: str | None
     query: str
     total: int
-    #: Whether it finds no more than that.
+    #: Whether that is all; else it finds at least so many.
     exact: bool
 
 

@@ -36,7 +36,7 @@ from .sqlite_file import SIDECARS, Unreadable, columns, is_database, reading, ta
 __all__ = ["NEWEST_SCHEMA", "GlinArchive"]
 
 #: The newest schema version that this module knows.
-NEWEST_SCHEMA = 3
+NEWEST_SCHEMA = 4
 
 #: "glin", where SQLite's header has the id of the application.
 _APPLICATION_ID = b"glin"
