@@ -32,6 +32,7 @@ _SETTINGS = {
     "default_page_size": "50",
     "sql_time_limit_ms": "3000",
     "facet_time_limit_ms": "40",
+    "cache_size_kb": "32768",
 }
 
 #: Seconds that the browser is kept waiting for the server.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..models import Filters
+from .references import MEANT
 
 #: Filter -> the ids of the conversations that it means.
 CONVERSATIONS = {
@@ -23,23 +24,6 @@ CONVERSATIONS = {
         " or substr(replace(repo_root, '\\', '/'), -length({value}) - 1) = '/' || {value}"
     ),
 }
-#: Which references a filter means, by their type: conditions on ``ref_value``.
-REFERENCES = {
-    "file": (
-        "(ref_value = {value}"
-        " or substr(ref_value, 1, length(rtrim({value}, '/')) + 1) = rtrim({value}, '/') || '/'"
-        " or substr(ref_value, -length({value}) - 1) = '/' || {value})"
-    ),
-    # Both sides may be shortened: a full hash finds the message that has 7 digits of it. All
-    # stored ones have at least 7, so the first 7 pick the stretch of the index to look at.
-    "commit": (
-        "ref_value >= substr(lower({value}), 1, 7)"
-        " and ref_value < substr(lower({value}), 1, 7) || 'g'"
-        " and (substr(ref_value, 1, length({value})) = lower({value})"
-        " or substr(lower({value}), 1, length(ref_value)) = ref_value)"
-    ),
-}
-
 
 #: Filter -> the ids of the messages that it means.
 MESSAGES = {
@@ -47,10 +31,7 @@ MESSAGES = {
         "select mt.message_id as id from message_tags as mt"
         " join tags as t on t.id = mt.tag_id where t.name = {value} collate nocase"
     ),
-    **{
-        name: f"select message_id as id from message_refs where ref_type = '{name}' and {means}"
-        for name, means in REFERENCES.items()
-    },
+    **{ref_type: f"select message_id as id from ({meant})" for ref_type, meant in MEANT.items()},
 }
 
 

@@ -1,11 +1,26 @@
-"""Which references a name means, each way by an index: what :data:`.filters.REFERENCES` says
-of one reference, as a query for all of them."""
+"""Which references a name means: as conditions on one, and as a query for all of them that goes
+each way by an index."""
 
 from __future__ import annotations
 
-from .filters import REFERENCES
+__all__ = ["MEANT", "REFERENCES"]
 
-__all__ = ["MEANT"]
+#: Type of a reference -> which of them ``{value}`` means: conditions on ``ref_value``.
+REFERENCES = {
+    "file": (
+        "(ref_value = {value}"
+        " or substr(ref_value, 1, length(rtrim({value}, '/')) + 1) = rtrim({value}, '/') || '/'"
+        " or substr(ref_value, -length({value}) - 1) = '/' || {value})"
+    ),
+    # Both sides may be shortened: a full hash finds the message that has 7 digits of it. All
+    # stored ones have at least 7, so the first 7 pick the stretch of the index to look at.
+    "commit": (
+        "ref_value >= substr(lower({value}), 1, 7)"
+        " and ref_value < substr(lower({value}), 1, 7) || 'g'"
+        " and (substr(ref_value, 1, length({value})) = lower({value})"
+        " or substr(lower({value}), 1, length(ref_value)) = ref_value)"
+    ),
+}
 
 _FILES = "select ref_value, message_id from message_refs{index} where ref_type = 'file'"
 _FOLDER = "ref_value >= rtrim({value}, '/') || '/' and ref_value < rtrim({value}, '/') || '0'"

@@ -86,13 +86,11 @@ def _by_words(db: sqlite_utils.Database, filters: Filters) -> Found:
     if stretches is None:
         return _sample(db, filters, EVERYWHERE) or _found(db, filters, EVERYWHERE)
     between = _between(stretches)
-    newest = between
-    if stretches.width <= _SORTED_HITS:
-        newest = Look(stretches.spans, settled=settled)
-    if len(stretches.spans) <= _ONE_BY_ONE[effort(filters.text)]:
-        return _found(db, filters, Look(stretches.spans, settled=settled), newest)
-    if stretches.width <= _AMONG:
-        return _found(db, filters, Look(stretches.spans, among=True, settled=settled), newest)
+    apart = len(stretches.spans) > _ONE_BY_ONE[effort(filters.text)]
+    inside = Look(stretches.spans, among=apart, settled=settled)
+    newest = inside if stretches.width <= _SORTED_HITS else between
+    if not apart or stretches.width <= _AMONG:
+        return _found(db, filters, inside, newest)
     return _sample(db, filters, between) or _found(db, filters, between)
 
 

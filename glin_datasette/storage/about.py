@@ -25,9 +25,9 @@ from ..models import (
     Touch,
 )
 from ..queries import load
-from ..queries.filters import PREDICATES, REFERENCES
+from ..queries.filters import PREDICATES
 from ..queries.functions import register_functions
-from ..queries.references import MEANT
+from ..queries.references import MEANT, REFERENCES
 from .connection import database_path, sqlite_errors, timed
 from .query import conversations_by_id, messages_by_id
 

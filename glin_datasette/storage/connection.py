@@ -32,8 +32,9 @@ log = logging.getLogger("glin_datasette.storage")
 #: How long a writer waits for another one, in milliseconds.
 BUSY_TIMEOUT_MS = 15_000
 
-#: What a connection that writes holds of the file in memory, at the most.
-_CACHE_KB = 8 * 1024
+#: What a connection holds of the file in memory, at the most: one that reads looks up what lies
+#: anywhere in an index of a hundred megabytes, and one that writes has much else in memory.
+_READING_KB, _WRITING_KB = 32 * 1024, 8 * 1024
 
 _REPAIR = (
     "run 'glin-datasette check', and restore a backup with 'glin-datasette restore' or salvage "
@@ -65,8 +66,7 @@ def connect(path: Path, *, readonly: bool = False, wal: bool = True) -> sqlite_u
                 # Of a new file alone. Most messages are longer than a small page has room for
                 # two of; this one leaves less of it empty, see docs/performance.md.
                 db.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-                # New ids go anywhere into an index that may be hundreds of megabytes long.
-                db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
+            db.execute(f"PRAGMA cache_size = -{_READING_KB if readonly else _WRITING_KB}")
             if wal and not readonly:
                 _enable_wal(db)
         except BaseException:
