@@ -315,7 +315,7 @@ def changed(*statements: str) -> Callable[[Path], None]:
     [
         (
             changed("insert into _sqlite_migrations values (9, 'glin', '0099_more', '')"),
-            r"newer release \(schema 99; .* 3\); upgrade with 'pip install --upgrade",
+            r"newer release \(schema 99; .* 4\); upgrade with 'pip install --upgrade",
         ),
         (changed("delete from _sqlite_migrations"), "no schema version"),
         (changed("drop view schema_version", "drop table _sqlite_migrations"), "no schema version"),
