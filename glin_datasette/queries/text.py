@@ -49,6 +49,9 @@ _TERM = re.compile(r'(?P<no>-(?!-))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]
 #: What is at the end of a prefix in an expression, and nowhere else.
 _PREFIX = '"*'
 
+#: What is found by its beginning is marked to its end.
+_REST = rf"{LETTER}*"
+
 _WORDS = re.compile(rf"{LETTER}+")
 _PIECES = re.compile(rf"(?P<run>{UNSPACED}+)|(?:(?!{UNSPACED}){LETTER})+")
 
@@ -128,7 +131,7 @@ def _run_fts(runs: list[str]) -> str:
 
 def _whole(words: list[str], prefix: bool) -> str:
     phrase = r"[\W_]+".join(re.escape(word) for word in words)
-    return rf"(?<!{LETTER}){phrase}" + ("" if prefix else rf"(?!{LETTER})")
+    return rf"(?<!{LETTER}){phrase}" + (_REST if prefix else rf"(?!{LETTER})")
 
 
 def _part(word: str, prefix: bool) -> str:
@@ -138,7 +141,7 @@ def _part(word: str, prefix: bool) -> str:
     parts = "|".join(re.escape(each) for each in sorted(cases))
     any_case = re.escape(word)
     if prefix:
-        return rf"(?:{begin}){any_case}|(?-i:{EDGE}(?:{parts}))"
+        return rf"(?:{begin}){any_case}{_REST}|(?-i:{EDGE}(?:{parts})){_REST}"
     return (
         rf"(?:{begin}){any_case}(?:{end})"
         rf"|(?-i:(?:{begin}|{EDGE})(?:{parts})(?:{end}|{EDGE})|{EDGE}(?:{parts})(?=[0-9]))"

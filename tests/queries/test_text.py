@@ -84,6 +84,13 @@ def test_a_snippet_is_cut_around_what_was_found() -> None:
     assert found.startswith("…")
     assert found.endswith("…")
     assert len(found) < 220
+    for text, content in (
+        ("pars*", "the parser"),
+        ('"the pars"*', "the parser"),
+        ("Na*", "aName5"),
+    ):
+        marked = snippet(text, content)
+        assert marked.endswith(f"{content[-4:]}{MARK_END}"), marked
     assert snippet("nothing", "short") == "short"
 
 
