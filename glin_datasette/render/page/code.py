@@ -24,7 +24,7 @@ __all__ = ["Budget", "code_block", "language_of"]
 
 #: Characters of one block, and of all blocks of a page.
 _MOST = 20_000
-_MOST_OF_ALL = 100_000
+_MOST_OF_ALL = 50_000
 #: A line longer than this is data, and no code that anybody reads.
 _LONGEST_LINE = 2_000
 
