@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..base import Checkpoint, Importer, Item
-from .reader import read
 
 __all__ = ["Messages"]
 
@@ -37,4 +36,6 @@ class Messages(Importer):
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """Messages in the order of the rows."""
+        from .reader import read
+
         return read(path, start)
