@@ -21,6 +21,7 @@ import yaml
 
 from glin_datasette import paths, queries
 from glin_datasette.storage import get_db
+from glin_datasette.storage.schema import shipped
 
 # Not ours: SQLite's and sqlite-utils' own bookkeeping.
 _INTERNAL_TABLES = ("sqlite_", "_sqlite_", "messages_fts_")
@@ -77,6 +78,7 @@ def schema() -> str:
         for table in real:
             parts += [f"## {table.name}\n", _table(db, table, texts.get(table.name, {}))]
         parts += ["## messages_fts\n", _search_index(db)]
+        parts += ["## The triggers that count\n", _count_triggers(db)]
         for view in db.views:
             text = texts.get(view.name, {}).get("description", "")
             parts += [f"## {view.name}\n", f"{text}\n", _sql(view.schema)]
@@ -134,7 +136,9 @@ def _table(db: sqlite_utils.Database, table: Any, texts: dict[str, Any]) -> str:
 
 def _index_text(db: sqlite_utils.Database, index: Any) -> str:
     sql = db.execute("select sql from sqlite_master where name = ?", [index.name]).fetchone()[0]
-    facts = [", ".join(f"`{column}`" for column in index.columns)]
+    # An index on an expression has a column without a name.
+    written = re.search(r"\((.+)\)", re.split(r"\bwhere\b", sql, flags=re.IGNORECASE)[0])
+    facts = [", ".join(f"`{column or (written and written[1])}`" for column in index.columns)]
     if index.unique:
         facts.append("unique")
     if "collate nocase" in sql.lower():
@@ -146,12 +150,36 @@ def _index_text(db: sqlite_utils.Database, index: Any) -> str:
 
 def _search_index(db: sqlite_utils.Database) -> str:
     found = db.table("messages_fts").schema
-    triggers = [trigger.sql for trigger in db.triggers if trigger.table == "messages"]
+    triggers = [trigger.sql for trigger in db.triggers if trigger.name in _searching()]
     return "\n".join(
         [
             "The full-text index over `content` and `parts` of `messages`. It stores no text of "
             "its own, and these triggers keep it in step.\n",
             _sql(found, *triggers),
+        ]
+    )
+
+
+def _searching() -> tuple[str, ...]:
+    names: tuple[str, ...] = shipped()["SEARCH_TRIGGERS"]
+    return names
+
+
+def _count_triggers(db: sqlite_utils.Database) -> str:
+    rows = []
+    for trigger in db.triggers:
+        if trigger.name not in _searching():
+            fires = re.search(r"(BEFORE|AFTER) .+? ON \w+", trigger.sql)
+            into = sorted(
+                set(re.findall(r"(?:UPDATE|INTO) (\w+)(?= SET| VALUES| SELECT)", trigger.sql))
+            )
+            fills = ", ".join(f"`{table}`" for table in into)
+            rows.append([f"`{trigger.name}`", f"`{fires[0] if fires else ''}`", fills])
+    return "\n".join(
+        [
+            "They keep the tables of counts equal to what counting would give, whatever writes "
+            "to the archive. A row of counts that falls to 0 is removed.\n",
+            _grid(["trigger", "fires", "keeps"], rows),
         ]
     )
 

@@ -65,7 +65,9 @@ def _january(month: str | None) -> dict[str, int]:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min).astimezone()
+    """The first moment of a day: where clocks go forward at midnight, that is 1 o'clock.
+    From its timestamp, since astimezone() of the midnight that is not goes back an hour."""
+    return datetime.fromtimestamp(datetime.combine(day, time.min).timestamp(), UTC).astimezone()
 
 
 def _utc(moment: datetime) -> str:

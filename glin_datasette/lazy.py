@@ -3,6 +3,7 @@ their modules does not wait for all of them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
@@ -23,6 +24,8 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     def get(name: str) -> object:
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f".{home_of[name]}", package), name)
+        value: object = getattr(import_module(f".{home_of[name]}", package), name)
+        setattr(sys.modules[package], name, value)
+        return value
 
     return get

@@ -15,6 +15,7 @@ The data, from the outside in:
 - ``attachments`` n-n messages, through ``message_attachments``: files that came with them.
 - ``import_files``: what was read from which transcript file, and how far.
 - ``deleted_conversations``: what an import leaves out.
+- ``activity``, ``usage`` and ``files``: counts of messages, kept by triggers.
 """
 
 from sqlite_utils import Database, Migrations
@@ -204,6 +205,61 @@ def finding(db: Database) -> None:
         create_search_index(db)
 
 
+@migrations(name="0004_counts")
+def counts(db: Database) -> None:
+    # The time zones of the world lie quarters of an hour apart, so that the messages of a
+    # local day, wherever it is looked at, are those of its quarters.
+    db.execute(
+        "CREATE TABLE activity ("
+        " quarter TEXT NOT NULL,"
+        " conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,"
+        " messages INTEGER NOT NULL,"
+        " PRIMARY KEY (quarter, conversation_id)"
+        ") WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX idx_activity_conversation ON activity(conversation_id, messages)")
+    db.execute(
+        "CREATE TABLE usage ("
+        " month TEXT NOT NULL,"
+        " role TEXT NOT NULL,"
+        " kind TEXT NOT NULL,"
+        " model TEXT NOT NULL,"
+        " messages INTEGER NOT NULL,"
+        " token_in INTEGER NOT NULL,"
+        " token_cached INTEGER NOT NULL,"
+        " token_out INTEGER NOT NULL,"
+        " PRIMARY KEY (month, role, kind, model)"
+        ") WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE files ("
+        " path TEXT NOT NULL,"
+        " repo_root TEXT NOT NULL,"
+        " messages INTEGER NOT NULL,"
+        " PRIMARY KEY (path, repo_root)"
+        ") WITHOUT ROWID"
+    )
+    # What ``usage`` tells was summed up from it.
+    db.execute("DROP INDEX idx_messages_usage")
+    # Messages are filtered and counted by their model too: without reading their rows.
+    db.execute("DROP INDEX idx_messages_narrow")
+    db.table("messages").create_index(
+        ["id", "conversation_id", "ts", "role", "kind", "model"], index_name="idx_messages_narrow"
+    )
+    # Each import looks for children whose parents have come, among all conversations.
+    db.execute(
+        "CREATE INDEX idx_conversations_orphans ON conversations(source, parent_source_id)"
+        " WHERE parent_id IS NULL AND parent_source_id IS NOT NULL"
+    )
+    # A file is asked for by the end of its path: the name behind the last slash is looked up.
+    db.execute(
+        "CREATE INDEX idx_message_refs_name ON message_refs("
+        "substr(ref_value, length(rtrim(ref_value, replace(ref_value, '/', ''))) + 1)"
+        ") WHERE ref_type = 'file'"
+    )
+    make_counts(db)
+
+
 def has_fts5(db: Database) -> bool:
     """Whether the SQLite library behind this connection was built with FTS5."""
     sql = "select 1 from pragma_module_list where name = 'fts5'"
@@ -274,3 +330,192 @@ def _indexed(db: Database) -> list[str]:
     """The columns that the index holds: ``parts`` from step 3 on."""
     there = db.table("messages").columns_dict
     return [name for name in ("content", "parts") if name in there]
+
+
+# --- counts ----------------------------------------------------------------------------
+#
+# A key takes no NULL: where a message has no time, model or repository, an empty text stands
+# for it.
+
+_QUARTER = (
+    "coalesce(strftime('%Y-%m-%dT%H:', {m}.ts)"
+    " || printf('%02dZ', strftime('%M', {m}.ts) / 15 * 15), '')"
+)
+#: Table of counts -> the columns that tell what is counted, as expressions on a message.
+_KEYS = {
+    "activity": {"quarter": _QUARTER, "conversation_id": "{m}.conversation_id"},
+    "usage": {
+        "month": "coalesce(substr({m}.ts, 1, 7), '')",
+        "role": "{m}.role",
+        "kind": "{m}.kind",
+        "model": "coalesce({m}.model, '')",
+    },
+}
+#: Table of counts -> the columns of messages that are added up, beside their number.
+_SUMS = {"activity": (), "usage": ("token_in", "token_cached", "token_out")}
+#: Table of counts -> the columns of messages that it depends on.
+_DEPENDS = {
+    "activity": ("conversation_id", "ts"),
+    "usage": ("ts", "role", "kind", "model", *_SUMS["usage"]),
+}
+
+COUNTS = (*_KEYS, "files")
+
+COUNT_TRIGGERS = (
+    "messages_count_insert",
+    "messages_count_delete",
+    "messages_count_activity",
+    "messages_count_usage",
+    "messages_count_files_delete",
+    "messages_count_files_move",
+    "message_refs_count_insert",
+    "message_refs_count_delete",
+    "message_refs_count_update",
+    "conversations_count_delete",
+    "conversations_count_update",
+)
+
+
+def counted(table: str, where: str = "true") -> str:
+    """What a table of counts has to say of the messages ``m`` that ``where`` picks, as a
+    query with its columns in their order."""
+    if table == "files":
+        return (
+            "SELECT r.ref_value AS path, coalesce(c.repo_root, '') AS repo_root,"
+            " count(*) AS messages FROM message_refs AS r"
+            " CROSS JOIN messages AS m ON m.id = r.message_id"
+            " CROSS JOIN conversations AS c ON c.id = m.conversation_id"
+            f" WHERE r.ref_type = 'file' AND {where} GROUP BY 1, 2"
+        )
+    keys = [f"{key.format(m='m')} AS {name}" for name, key in _KEYS[table].items()]
+    # A sum that grows out of 64 bits must not stop an import, as it does in sum().
+    sums = [f"CAST(total(m.{name}) AS INTEGER) AS {name}" for name in _SUMS[table]]
+    groups = ", ".join(str(number + 1) for number in range(len(keys)))
+    return (
+        f"SELECT {', '.join([*keys, 'count(*) AS messages', *sums])}"
+        f" FROM messages AS m WHERE {where} GROUP BY {groups}"
+    )
+
+
+def count_messages(db: Database, where: str = "true") -> None:
+    """Add the messages ``m`` that ``where`` picks to ``activity`` and ``usage``."""
+    for table in _KEYS:
+        db.execute(f"INSERT INTO {table} {counted(table, where)} {_adding(table)}")
+
+
+def make_counts(db: Database) -> None:
+    """Count everything anew, and make the triggers that keep the counts right."""
+    for table in COUNTS:
+        db.execute(f"DELETE FROM {table}")
+        db.execute(f"INSERT INTO {table} {counted(table)}")
+    create_count_triggers(db)
+
+
+def create_count_triggers(db: Database) -> None:
+    """Make the triggers that keep the counts equal to what counting would give."""
+    add = " ".join(_add(table, "new") for table in _KEYS)
+    remove = " ".join(_remove(table, "old") for table in _KEYS)
+    bodies = {
+        "messages_count_insert": f"AFTER INSERT ON messages BEGIN {add} END",
+        "messages_count_delete": f"AFTER DELETE ON messages BEGIN {remove} END",
+    }
+    for table, columns in _DEPENDS.items():
+        differs = " OR ".join(f"new.{name} IS NOT old.{name}" for name in columns)
+        bodies[f"messages_count_{table}"] = (
+            f"AFTER UPDATE OF {', '.join(columns)} ON messages WHEN {differs}"
+            f" BEGIN {_remove(table, 'old')} {_add(table, 'new')} END"
+        )
+    bodies |= _file_triggers()
+    for name in COUNT_TRIGGERS:
+        db.execute(f"DROP TRIGGER IF EXISTS {name}")
+        db.execute(f"CREATE TRIGGER {name} {bodies[name]}")
+
+
+def _add(table: str, row: str) -> str:
+    keys = [key.format(m=row) for key in _KEYS[table].values()]
+    sums = [f"coalesce({row}.{name}, 0)" for name in _SUMS[table]]
+    return f"INSERT INTO {table} VALUES ({', '.join([*keys, '1', *sums])}) {_adding(table)};"
+
+
+def _adding(table: str) -> str:
+    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in ("messages", *_SUMS[table]))
+    return f"ON CONFLICT ({', '.join(_KEYS[table])}) DO UPDATE SET {sums}"
+
+
+def _remove(table: str, row: str) -> str:
+    """No count falls below 1: a row that would is removed."""
+    sums = [f"{name} = {name} - coalesce({row}.{name}, 0)" for name in _SUMS[table]]
+    where = " AND ".join(f"{name} = {key.format(m=row)}" for name, key in _KEYS[table].items())
+    return (
+        f"UPDATE {table} SET {', '.join(['messages = messages - 1', *sums])} WHERE {where};"
+        f" DELETE FROM {table} WHERE {where} AND messages < 1;"
+    )
+
+
+def _file_triggers() -> dict[str, str]:
+    """What a reference counts for is told by its message and its conversation, and these are
+    gone when it goes with them. So each of the three takes off what hangs on it before it
+    goes, and finds nothing to take off what went before."""
+    repo_of_message = (
+        "(SELECT coalesce(c.repo_root, '') FROM messages AS m"
+        " JOIN conversations AS c ON c.id = m.conversation_id WHERE m.id = {row}.message_id)"
+    )
+    repo_of_conversation = (
+        "(SELECT coalesce(repo_root, '') FROM conversations WHERE id = {row}.conversation_id)"
+    )
+    of_reference = "SELECT {row}.ref_value AS path, 1 AS messages WHERE {row}.ref_type = 'file'"
+    of_message = (
+        "SELECT ref_value AS path, 1 AS messages FROM message_refs"
+        " WHERE message_id = {row}.id AND ref_type = 'file'"
+    )
+    of_conversation = (
+        "SELECT r.ref_value AS path, count(*) AS messages FROM messages AS m"
+        " JOIN message_refs AS r ON r.message_id = m.id AND r.ref_type = 'file'"
+        " WHERE m.conversation_id = {row}.id GROUP BY 1"
+    )
+    repo = "coalesce({row}.repo_root, '')"
+
+    def add(what: str, where: str) -> str:
+        return (
+            f"INSERT INTO files SELECT path, {where}, messages FROM ({what})"
+            f" WHERE {where} IS NOT NULL"
+            " ON CONFLICT (path, repo_root) DO UPDATE SET messages = messages + excluded.messages;"
+        ).format(row="new")
+
+    def remove(what: str, where: str) -> str:
+        return (
+            f"UPDATE files SET messages = files.messages - gone.messages FROM ({what}) AS gone"
+            f" WHERE files.path = gone.path AND files.repo_root = {where};"
+            f" DELETE FROM files WHERE path IN (SELECT path FROM ({what}))"
+            f" AND repo_root = {where} AND messages < 1;"
+        ).format(row="old")
+
+    return {
+        "message_refs_count_insert": (
+            f"AFTER INSERT ON message_refs BEGIN {add(of_reference, repo_of_message)} END"
+        ),
+        "message_refs_count_delete": (
+            f"AFTER DELETE ON message_refs BEGIN {remove(of_reference, repo_of_message)} END"
+        ),
+        "message_refs_count_update": (
+            "AFTER UPDATE ON message_refs BEGIN"
+            f" {remove(of_reference, repo_of_message)} {add(of_reference, repo_of_message)} END"
+        ),
+        "messages_count_files_delete": (
+            f"BEFORE DELETE ON messages BEGIN {remove(of_message, repo_of_conversation)} END"
+        ),
+        "messages_count_files_move": (
+            "AFTER UPDATE OF conversation_id ON messages"
+            " WHEN new.conversation_id IS NOT old.conversation_id BEGIN"
+            f" {remove(of_message, repo_of_conversation)}"
+            f" {add(of_message, repo_of_conversation)} END"
+        ),
+        "conversations_count_delete": (
+            f"BEFORE DELETE ON conversations BEGIN {remove(of_conversation, repo)} END"
+        ),
+        "conversations_count_update": (
+            "AFTER UPDATE OF repo_root ON conversations"
+            " WHEN new.repo_root IS NOT old.repo_root BEGIN"
+            f" {remove(of_conversation, repo)} {add(of_conversation, repo)} END"
+        ),
+    }

@@ -86,6 +86,7 @@ _ROWS: dict[int, dict[str, list[dict[str, Any]]]] = {
         ],
     },
     3: {},
+    4: {},
 }  # fmt: skip
 
 #: What the package fills in by itself; some of it, so that the rest is still due.
@@ -159,13 +160,17 @@ def dump(db: sqlite_utils.Database) -> str:
         quoted = " || ', ' || ".join(f'quote("{name}")' for name in names)
         lines += [
             f"insert into {table} values ({values});"
-            for (values,) in db.execute(f"select {quoted} from {table} order by rowid")
+            for (values,) in db.execute(
+                f"select {quoted} from {table} order by {_order(db, table)}"
+            )
         ]
-    lines += [*of["index"], *of["view"], "commit;", _SEARCH + "begin;", index]
+    searching = [sql for sql in of["trigger"] if "messages_fts" in sql]
+    counting = [sql for sql in of["trigger"] if sql not in searching]
+    lines += [*of["index"], *of["view"], *counting, "commit;", _SEARCH + "begin;", index]
     lines += [
         "insert into messages_fts(messages_fts, rank) values ('automerge', 8);",
         "insert into messages_fts(messages_fts) values ('rebuild');",
-        *of["trigger"],
+        *searching,
         "commit;",
     ]
     return "\n".join(lines) + "\n"
@@ -174,10 +179,16 @@ def dump(db: sqlite_utils.Database) -> str:
 def rows(db: sqlite_utils.Database) -> dict[str, list[dict[str, Any]]]:
     """Everything that each table holds, by its columns' names; not the search index."""
     return {
-        table: list(db.query(f"select * from {table} order by rowid"))
+        table: list(db.query(f"select * from {table} order by {_order(db, table)}"))
         for table in db.table_names()
         if not table.startswith(("messages_fts", "sqlite_"))
     }
+
+
+def _order(db: sqlite_utils.Database, table: str) -> str:
+    """A table WITHOUT ROWID is in the order of its key."""
+    keyed = db.table(table).schema.endswith("WITHOUT ROWID")
+    return ", ".join(db.table(table).pks) if keyed else "rowid"
 
 
 def shape(db: sqlite_utils.Database) -> list[tuple[Any, ...]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -46,6 +48,28 @@ def test_days(zone: str, text: str, first: str, last: str, ny_first: str, ny_las
         first, last = ny_first, ny_last
     assert resolve(text, now=NOW) == f"2026-{first}:00:00.000Z"
     assert resolve(text, end=True, now=NOW) == f"2026-{last}:59:59.999Z"
+
+
+@pytest.mark.parametrize(
+    ("place", "day", "first"),
+    [
+        ("Africa/Cairo", "2024-04-26", "2024-04-25T22:00:00.000Z"),
+        ("America/Havana", "2024-03-10", "2024-03-10T05:00:00.000Z"),
+        ("America/Havana", "2024-11-03", "2024-11-03T04:00:00.000Z"),
+    ],
+)
+def test_a_day_begins_at_one_where_the_clocks_go_forward_at_midnight(
+    place: str, day: str, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not any(Path(folder, place).exists() for folder in zoneinfo.TZPATH):
+        pytest.skip("needs the time zones of the system")
+    monkeypatch.setenv("TZ", place)
+    time.tzset()
+    try:
+        assert resolve(day) == first
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_times_and_years() -> None:

@@ -72,7 +72,7 @@ def search(
     since: until:, each with a dash before it to leave out. Without words it finds the
     newest messages that pass the filters. Quote for the shell what it would change.
 
-    With --json: query, total, exact (false: there are more than total), ranked (all,
+    With --json: query, total, exact (false: it is at least total), ranked (all,
     "newest N" or no), notice and hits (conversation_id, message_id, title, source,
     repo_root, role, kind, ts, snippet, score). In a snippet, what was found stands between
     the characters U+0002 and U+0003. Where nothing is found, suggestions (word, instead,
@@ -143,7 +143,7 @@ def _snippet(snippet: str) -> str:
 
 def _tell_total(result: SearchResult, offset: int) -> None:
     shown = len(result.hits)
-    found = f"{'' if result.exact else 'More than '}{plural(result.total, 'message')} found"
+    found = f"{'' if result.exact else 'At least '}{plural(result.total, 'message')} found"
     if shown == result.total:
         click.echo(found)
     elif not shown:

@@ -54,7 +54,7 @@ class Attached:
 #: Whoever may see what is in an archive may see these tables: the pages show of all of them.
 _READ_TABLES = (
     "conversations", "messages", "message_refs", "tags", "conversation_tags", "message_tags",
-    "attachments", "message_attachments", "import_files",
+    "attachments", "message_attachments", "import_files", "activity", "usage", "files",
 )  # fmt: skip
 
 _attached: weakref.WeakKeyDictionary[Datasette, Attached] = weakref.WeakKeyDictionary()

@@ -209,10 +209,29 @@ def plain_words(text: str) -> list[str]:
 
 def contains(text: str, content: str) -> bool:
     """Whether ``content`` is what a query asks for, by reading it. Case does not matter."""
+    if content.isascii() and not _may_hold(text, content.lower()):
+        return False
     wanted, unwanted = _patterns(text)
     return all(any(_found(term, content) for term in group) for group in wanted) and not any(
         _found(term, content) for term in unwanted
     )
+
+
+def _may_hold(text: str, lowered: str) -> bool:
+    """Whether ASCII text in lower case has the words of a query anywhere. That is found out in
+    a tenth of the time that the patterns take, and most texts have not."""
+    return all(
+        any(all(word in lowered for word in words) for words in group) for group in _words(text)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _words(text: str) -> list[list[list[str]]]:
+    """The ASCII words of each term of each group, in lower case."""
+    return [
+        [[word.lower() for word in _WORDS.findall(term.text) if word.isascii()] for term in group]
+        for group in _parse(text).groups
+    ]
 
 
 def snippet(text: str, content: str, width: int = 200) -> str:

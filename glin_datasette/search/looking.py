@@ -43,7 +43,7 @@ class Found:
 
     #: At most :data:`MOST`.
     total: int
-    #: Whether that is all.
+    #: Whether that is all; else there are at least so many.
     exact: bool
     #: Where these are.
     look: Look

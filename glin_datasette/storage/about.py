@@ -1,7 +1,8 @@
 """What the archive holds about a file, a commit or a tag: the pages that are named after one.
 
 Which references a name means is what the filters ``file`` and ``commit`` say. Everything
-starts from the index over references, never from the messages.
+starts from an index over references, never from the messages, and of those that are not
+shown no text is read.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ..models import (
 from ..queries import load
 from ..queries.filters import PREDICATES, REFERENCES
 from ..queries.functions import register_functions
+from ..queries.references import MEANT
 from .connection import database_path, sqlite_errors, timed
 from .query import conversations_by_id, messages_by_id
 
@@ -49,11 +51,8 @@ _CANDIDATES = 50
 #: Messages of a conversation that a tag's page shows.
 _SHOWN = 5
 
-_REFERRING = (
-    " from message_refs as r"
-    " cross join messages as m indexed by idx_messages_narrow on m.id = r.message_id"
-    " cross join conversations as c on c.id = m.conversation_id"
-)
+_MESSAGE = " cross join messages as m indexed by idx_messages_narrow on m.id = r.message_id"
+_JOINED = f"{_MESSAGE} cross join conversations as c on c.id = m.conversation_id"
 
 
 def about_file(
@@ -97,23 +96,26 @@ def _about(
     limit: int,
     offset: int,
 ) -> About:
-    where, params = _meant(ref_type, value, repo)
+    referring, params = _meant(ref_type, value, repo)
+    turn = "desc" if order == "newest" else "asc"
     with timed(f"about_{ref_type}") as facts, sqlite_errors(database_path(db)):
-        row = db.execute(
-            "select count(distinct m.id), count(distinct m.conversation_id), min(m.ts), max(m.ts)"
-            f"{_REFERRING} {where}",
-            params,
+        messages, conversations, first_ts, last_ts, ids = db.execute(
+            "with seen as materialized (select distinct m.id, m.conversation_id, m.ts,"
+            # A message without a time is as old as its conversation.
+            f" coalesce(m.ts, c.started_at, '') as moment {referring})"
+            " select count(*), count(distinct conversation_id), min(ts), max(ts), ("
+            "  select json_group_array(id) from (select id from seen"
+            f"  order by moment {turn}, conversation_id {turn}, id {turn}"
+            "  limit :limit offset :offset)) from seen",
+            {**params, "limit": limit, "offset": offset},
         ).fetchone()
-        facts["rows"] = row[0]
-        mentions = _mentions(
-            db, f"{where} group by m.id", params, newest=order == "newest", page=(limit, offset)
-        )
+        facts["rows"] = messages
         return About(
-            messages=row[0],
-            conversations=row[1],
-            first_ts=row[2],
-            last_ts=row[3],
-            mentions=tuple(mentions),
+            messages=messages,
+            conversations=conversations,
+            first_ts=first_ts,
+            last_ts=last_ts,
+            mentions=tuple(_mentions(db, ref_type, params, json.loads(ids))),
         )
 
 
@@ -121,12 +123,12 @@ def files_meant(
     db: sqlite_utils.Database, file: str, *, repo: str = "", limit: int = 50
 ) -> list[FileSeen]:
     """The files that a path stands for, in each repository, the most discussed first."""
-    where, params = _meant("file", file, repo)
+    referring, params = _meant("file", file, repo)
     with timed("files_meant"), sqlite_errors(database_path(db)):
         return _files(
             db,
             "select r.ref_value, c.repo_root, count(*) as n, count(distinct m.conversation_id),"
-            f" min(m.ts), max(m.ts) {_REFERRING} {where} group by r.ref_value, c.repo_root"
+            f" min(m.ts), max(m.ts) {referring} group by r.ref_value, c.repo_root"
             " order by n desc, r.ref_value, c.repo_root limit :limit",
             {**params, "limit": limit},
         )
@@ -139,12 +141,12 @@ def files_beside(
 
     Looks at the newest 100 of these conversations.
     """
-    where, params = _meant("file", file, repo)
+    referring, params = _meant("file", file, repo)
     same = REFERENCES["file"].format(value=":value")
     with timed("files_beside"), sqlite_errors(database_path(db)):
         return _files(
             db,
-            f"with own as (select m.conversation_id as id {_REFERRING} {where}"
+            f"with own as (select m.conversation_id as id {referring}"
             " group by m.conversation_id order by max(m.ts) desc limit :company)"
             " select r.ref_value, c.repo_root, count(*), count(distinct c.id) as n,"
             " min(m.ts), max(m.ts)"
@@ -209,10 +211,15 @@ def newest_commits(
     where += f" and {PREDICATES['repo'].format(value=':repo')}" if repo else ""
     with timed("newest_commits"), sqlite_errors(database_path(db)):
         rows = db.execute(
-            "select max(r.ref_value) as hash, count(distinct m.id), count(distinct c.id),"
-            f" min(m.ts), max(m.ts) as newest {_REFERRING} where r.ref_type = 'commit' {where}"
-            " group by substr(r.ref_value, 1, 7) order by newest desc, hash limit :limit"
-            " offset :offset",
+            "with newest as materialized (select substr(r.ref_value, 1, 7) as digits,"
+            f" max(m.ts) as ts from message_refs as r {_MESSAGE}"
+            f" where r.ref_type = 'commit' {where}"
+            " group by digits order by ts desc, digits limit :limit offset :offset)"
+            " select max(r.ref_value) as hash, count(distinct m.id),"
+            " count(distinct m.conversation_id), min(m.ts), max(m.ts)"
+            " from newest cross join message_refs as r on r.ref_type = 'commit'"
+            f" and r.ref_value >= newest.digits and r.ref_value < newest.digits || 'g' {_MESSAGE}"
+            f" where 1 {where} group by newest.digits order by newest.ts desc, hash",
             {
                 "value": commit.strip(),
                 "repo": repo.strip(),
@@ -249,16 +256,22 @@ def origin_of(db: sqlite_utils.Database, commit: str) -> Made | None:
 
     :returns: ``None`` if nothing names the commit
     """
-    where, params = _meant("commit", commit, "")
+    referring, params = _meant("commit", commit, "")
     with sqlite_errors(database_path(db)):
-        results = _mentions(
-            db, f"{where} and m.kind = 'tool_result' group by m.id", params, page=(_CANDIDATES, 0)
-        )
-        for mention in results:
-            if mention.how == "made" and (subject := _subject(mention)) is not None:
-                return Made(mention=mention, subject=subject or None, certain=True)
-        first = _mentions(db, f"{where} group by m.id", params, page=(1, 0))
-    return Made(mention=first[0], subject=None, certain=False) if first else None
+        found = db.execute(
+            # The kind of the oldest few is all that is read of them.
+            f"select distinct m.id, m.kind, coalesce(m.ts, c.started_at, '') as moment {referring}"
+            " order by moment, m.conversation_id, m.id",
+            params,
+        ).fetchall()
+        if not found:
+            return None
+        results = [row[0] for row in found if row[1] == "tool_result"]
+        first, *mentions = _mentions(db, "commit", params, [found[0][0], *results[:_CANDIDATES]])
+    for mention in mentions:
+        if mention.how == "made" and (subject := _subject(mention)) is not None:
+            return Made(mention=mention, subject=subject or None, certain=True)
+    return Made(mention=first, subject=None, certain=False)
 
 
 def tagged(
@@ -268,81 +281,99 @@ def tagged(
 
     :returns: how many there are, and those from ``offset`` on
     """
-    having = (
-        "select ct.conversation_id as id, 1 as whole, 0 as n from conversation_tags as ct"
-        " join tags as t on t.id = ct.tag_id where t.name = :tag collate nocase"
-        " union all select m.conversation_id, 0, count(*) from tags as t"
-        " cross join message_tags as mt on mt.tag_id = t.id"
-        " cross join messages as m indexed by idx_messages_narrow on m.id = mt.message_id"
-        " where t.name = :tag collate nocase group by m.conversation_id"
-    )
     with timed("tagged"), sqlite_errors(database_path(db)):
-        total = db.execute(f"select count(distinct id) from ({having})", {"tag": tag})
         rows = db.execute(
-            f"select h.id, max(h.whole), sum(h.n) from ({having}) as h"
-            " join conversations as c on c.id = h.id"
-            " group by h.id order by c.ended_at desc, h.id desc limit :limit offset :offset",
-            {"tag": tag, "limit": limit, "offset": offset},
+            _TAGGED, {"tag": tag, "limit": limit, "offset": offset, "shown": _SHOWN}
         ).fetchall()
-        conversations = conversations_by_id(db, [row[0] for row in rows])
-        return total.fetchone()[0], [
+        conversations = conversations_by_id(db, [row[0] for row in rows if row[0] is not None])
+        return rows[0][1], [
             Tagged(
                 conversation=conversations[row_id],
                 whole=bool(whole),
                 total=messages,
-                messages=tuple(_tagged_messages(db, tag, row_id)) if messages else (),
+                messages=tuple(messages_by_id(db, json.loads(shown))),
             )
-            for row_id, whole, messages in rows
+            for row_id, _, whole, messages, shown in rows
+            if row_id is not None
         ]
 
 
-def _tagged_messages(db: sqlite_utils.Database, tag: str, conversation_id: int) -> list[Message]:
-    rows = db.execute(
-        "select m.id from tags as t cross join message_tags as mt on mt.tag_id = t.id"
-        " cross join messages as m indexed by idx_messages_narrow on m.id = mt.message_id"
-        " where t.name = :tag collate nocase and m.conversation_id = :id"
-        " order by m.ts desc, m.id desc limit :shown",
-        {"tag": tag, "id": conversation_id, "shown": _SHOWN},
-    )
-    return messages_by_id(db, [row[0] for row in rows])
+#: Conversations that have a tag themselves or in messages, the newest of these messages, and
+#: how many conversations there are in all: also where the page asked for is behind the last.
+_TAGGED = """
+with tagged as materialized (
+  select ct.conversation_id, null as message_id, null as ts
+  from tags as t cross join conversation_tags as ct on ct.tag_id = t.id
+  where t.name = :tag collate nocase
+  union all
+  select m.conversation_id, m.id, m.ts
+  from tags as t
+    cross join message_tags as mt on mt.tag_id = t.id
+    cross join messages as m indexed by idx_messages_narrow on m.id = mt.message_id
+  where t.name = :tag collate nocase
+),
+counted as materialized (
+  select conversation_id, max(message_id is null) as whole, count(message_id) as messages
+  from tagged group by conversation_id
+),
+page as materialized (
+  select counted.*, c.ended_at
+  from counted cross join conversations as c on c.id = counted.conversation_id
+  order by c.ended_at desc, c.id desc limit :limit offset :offset
+),
+shown as materialized (
+  select conversation_id, json_group_array(message_id) as ids
+  from (
+    select conversation_id, message_id,
+      row_number() over (partition by conversation_id order by ts desc, message_id desc) as place
+    from tagged
+    where message_id is not null and conversation_id in (select conversation_id from page)
+    order by conversation_id, place
+  )
+  where place <= :shown group by conversation_id
+)
+select page.conversation_id, total.n, page.whole, page.messages, coalesce(shown.ids, '[]')
+from (select count(*) as n from counted) as total
+  left join page
+  left join shown on shown.conversation_id = page.conversation_id
+order by page.ended_at desc, page.conversation_id desc
+"""
 
 
 def _meant(ref_type: str, value: str, repo: str) -> tuple[str, dict[str, Any]]:
-    """The condition for the references that ``value`` means, and its parameters."""
-    where = f"where r.ref_type = :type and {REFERENCES[ref_type].format(value=':value')}"
-    params = {"type": ref_type, "value": value.strip()}
+    """References ``r`` that ``value`` means, with their messages ``m`` and conversations
+    ``c``: a statement from its ``from`` on, and its parameters."""
+    referring = f" from ({MEANT[ref_type].format(value=':value')}) as r {_JOINED} where 1"
+    params = {"value": value.strip()}
     if repo:
-        where += f" and {PREDICATES['repo'].format(value=':repo')}"
+        referring += f" and {PREDICATES['repo'].format(value=':repo')}"
         params["repo"] = repo.strip()
-    return where, params
+    return referring, params
 
 
 def _mentions(
-    db: sqlite_utils.Database,
-    rest: str,
-    params: dict[str, Any],
-    *,
-    page: tuple[int, int],
-    newest: bool = False,
+    db: sqlite_utils.Database, ref_type: str, params: dict[str, Any], ids: list[int]
 ) -> list[Mention]:
-    turn = "desc" if newest else "asc"
-    rows = db.execute(
-        f"select m.id, m.conversation_id, json_group_array(r.ref_value) {_REFERRING} {rest}"
-        # A message without a time is as old as its conversation.
-        f" order by coalesce(m.ts, c.started_at, '') {turn}, m.conversation_id {turn}, m.id {turn}"
-        " limit :limit offset :offset",
-        {**params, "limit": page[0], "offset": page[1]},
-    ).fetchall()
-    values = {row[0]: tuple(sorted(json.loads(row[2]))) for row in rows}
-    conversations = conversations_by_id(db, {row[1] for row in rows})
+    """The messages with these ids, in the same order."""
+    meant = REFERENCES[ref_type].format(value=":value")
+    values: dict[int, tuple[str, ...]] = {}
+    for message_id, value in db.execute(
+        "select message_id, ref_value from json_each(:ids) as wanted"
+        " cross join message_refs as r on r.message_id = wanted.value and r.ref_type = :type"
+        f" where {meant} order by ref_value",
+        {**params, "type": ref_type, "ids": json.dumps(ids)},
+    ):
+        values[message_id] = (*values.get(message_id, ()), value)
+    messages = messages_by_id(db, ids)
+    conversations = conversations_by_id(db, {m.conversation_id or 0 for m in messages})
     return [
         Mention(
             message=message,
             conversation=conversations[message.conversation_id or 0],
             values=values[message.id or 0],
-            how=_how(message, params["type"], values[message.id or 0]),
+            how=_how(message, ref_type, values[message.id or 0]),
         )
-        for message in messages_by_id(db, [row[0] for row in rows])
+        for message in messages
     ]
 
 

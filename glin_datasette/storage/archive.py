@@ -20,6 +20,7 @@ from .connection import (
     timed,
     transaction,
 )
+from .counts import has_counts, view_counts
 from .parts import complete_parts
 from .schema import fit_search_index, pending, refuse_foreign, steps, version
 
@@ -71,6 +72,8 @@ def get_db(
     try:
         if readonly:
             refuse_foreign(db, file)
+            if version(db) and not has_counts(db):
+                view_counts(db)
         else:
             init_db(db, on_backup=on_backup)
     except BaseException:

@@ -2,7 +2,7 @@
 
 Row by row, the full-text triggers would cost four times as much as everything else
 together. A :class:`Bulk` therefore switches them off, and indexes all new rows at once
-before it switches them on again.
+before it switches them on again. Likewise a loader counts the rows of a batch at once.
 
 Most transcripts are small. A commit for each would wait for the disk as often, and leave the
 search index in as many pieces to be merged: that costs more than writing the rows. So loads
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import sqlite_utils
 
 from .connection import transaction
+from .counts import create_count_triggers, drop_count_triggers
 from .schema import create_search_triggers, drop_search_triggers, search_available
 from .write import link_parents
 
@@ -38,6 +39,7 @@ class Bulk:
         self._searchable = search_available(db)
         if self._searchable:
             drop_search_triggers(db, "messages_ai")
+        drop_count_triggers(db, "messages_count_insert")
         newest = db.execute("select coalesce(max(id), 0) from messages").fetchone()[0]
         #: The first row of the transaction, and the one that the next message becomes.
         self.began = self.next_id = int(newest) + 1
@@ -59,6 +61,7 @@ class Bulk:
         self.index()
         if self._searchable:
             create_search_triggers(self.db)
+        create_count_triggers(self.db)
         link_parents(self.db)
 
 

@@ -22,6 +22,7 @@ from ..models import Check, HealthReport, Status
 from .backups.files import backup_time, newest_backup
 from .backups.manifest import newest_intact
 from .connection import connect, database_path, timed
+from .counts import counts_agree, has_counts, missing_count_triggers, totals_agree
 from .parts import count_due
 from .replica import judge_replica, replica_status
 from .schema import (
@@ -81,7 +82,7 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
     """Check an open archive. Never raises for what is wrong with it: that is its report.
 
     The quick form reads no message; ``deep`` reads everything: full integrity, foreign
-    keys, and the search index against the text.
+    keys, and the search index and the counts against the messages.
     """
     path = database_path(db)
     checks: list[tuple[str, Callable[[], _Finding]]] = [
@@ -90,6 +91,7 @@ def check(db: sqlite_utils.Database, *, deep: bool = False) -> HealthReport:
         ("integrity", lambda: _integrity(db, deep)),
         ("search", lambda: _search(db, deep)),
     ]
+    checks.append(("counts", lambda: _counts(db, deep)))
     checks.append(("foreign keys", lambda: _foreign_keys(db, deep)))
     if deep:
         checks.append(("text", lambda: _text(db)))
@@ -254,6 +256,18 @@ def _compare_index(db: sqlite_utils.Database) -> bool:
             return search_agrees(writable)
         finally:
             writable.conn.execute("ROLLBACK")
+
+
+def _counts(db: sqlite_utils.Database, deep: bool) -> _Finding:
+    if not has_counts(db):
+        return "ok", "none yet"
+    if missing := missing_count_triggers(db):
+        return "warn", f"nothing keeps the counts right, {', '.join(missing)} is missing; {_REPAIR}"
+    if not (counts_agree if deep else totals_agree)(db):
+        return "fail", f"the counts of activity and usage disagree with the messages; {_REPAIR}"
+    if not deep:
+        return "ok", "the counts add up to the number of messages"
+    return "ok", "every count is what counting the messages gives"
 
 
 #: From conversation to conversation along the index, without a look at each message.

@@ -14,6 +14,7 @@ from ..queries.parts import parts_of
 from .attachments import attach, drop_unused, store_attachment
 from .bulk import Bulk, Together, bulk
 from .connection import timed
+from .counts import count_loaded
 from .generated_ids import store_generated_ids
 from .join import join_conversation, join_message
 from .settling import note_fork, reorder, set_summary, settle_moved
@@ -305,6 +306,8 @@ class Loader:
             for each in message.attachments:
                 attached.append((row_id, each))
         self.db.conn.executemany(_INSERT, rows)
+        # At once, since whatever changes them from now on changes their counts.
+        count_loaded(self.db, self.bulk.next_id - len(rows), self.bulk.next_id)
         if any(row_id >= self.bulk.first_id for row_id, _ in changed):
             self.bulk.index()  # The update trigger needs the old text to be in the index.
         for row_id, message in changed:

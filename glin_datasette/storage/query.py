@@ -22,6 +22,8 @@ _MESSAGE_COLUMNS = tuple(
     f.name for f in fields(Message) if f.name not in ("sort_ts", "refs", "tags", "attachments")
 )
 
+#: What one message in so many is, most conversations hold.
+_FREQUENT = 50
 #: Messages read at a time by :func:`iter_messages`.
 _PAGE = 200
 
@@ -60,7 +62,7 @@ def count_conversations(db: sqlite_utils.Database, filters: Filters | None = Non
 def message_counts(db: sqlite_utils.Database, ids: Collection[int]) -> dict[int, int]:
     """How many messages each of some conversations holds."""
     sql = (
-        "select conversation_id, count(*) from messages"
+        "select conversation_id, sum(messages) from activity"
         f" where conversation_id in ({_literals(ids)}) group by conversation_id"
     )
     with sqlite_errors(database_path(db)):
@@ -176,8 +178,12 @@ def conversations_by_id(db: sqlite_utils.Database, ids: Collection[int]) -> dict
 
 def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
     """How many messages a conversation holds."""
-    sql = "select count(*) from messages where conversation_id = ?"
-    return int(db.execute(sql, [conversation_id]).fetchone()[0])
+    return message_counts(db, [conversation_id])[conversation_id]
+
+
+def count_all(db: sqlite_utils.Database) -> int:
+    """How many messages the archive holds."""
+    return int(db.execute("select coalesce(sum(messages), 0) from usage").fetchone()[0])
 
 
 def children_of(db: sqlite_utils.Database, conversation_id: int) -> list[Conversation]:
@@ -205,34 +211,40 @@ def stats(db: sqlite_utils.Database) -> Stats:
     with timed("stats"), sqlite_errors(database_path(db)):
         tokens = db.execute(
             "select coalesce(sum(token_in), 0), coalesce(sum(token_out), 0),"
-            " coalesce(sum(token_cached), 0), min(ts), max(ts) from messages"
+            " coalesce(sum(token_cached), 0) from usage"
+        ).fetchone()
+        # Apart, since an index gives either at once, but not both.
+        first_ts, last_ts = db.execute(
+            "select (select min(ts) from messages), (select max(ts) from messages)"
         ).fetchone()
 
-        def by(expression: str, where: str = "") -> dict[str, int]:
+        def by(name: str, counts: str = "usage") -> dict[str, int]:
             return dict(
                 db.execute(
-                    f"select {expression} as name, count(*) as n from messages as m {where}"
-                    " group by name order by n desc, name"
+                    f"select {name} as name, sum(messages) as n from {counts}"
+                    f" where {name} <> '' group by name order by n desc, name"
                 ).fetchall()
             )
 
         return Stats(
             conversations=db.table("conversations").count,
-            messages=db.table("messages").count,
+            messages=count_all(db),
             refs=db.table("message_refs").count,
             tags=db.table("tags").count,
             token_in=tokens[0],
             token_out=tokens[1],
             token_cached=tokens[2],
-            first_ts=tokens[3],
-            last_ts=tokens[4],
-            by_source=by("c.source", "join conversations as c on c.id = m.conversation_id"),
-            by_role=by("m.role"),
-            by_kind=by("m.kind"),
-            by_model=by("m.model", "where m.model is not null"),
-            by_month=dict(
-                sorted(by("substr(m.ts, 1, 7)", "where m.ts is not null").items(), reverse=True)
+            first_ts=first_ts,
+            last_ts=last_ts,
+            by_source=by(
+                "c.source",
+                # From the conversations, which the index has in the order of their sources.
+                "conversations as c cross join activity as a on a.conversation_id = c.id",
             ),
+            by_role=by("role"),
+            by_kind=by("kind"),
+            by_model=by("model"),
+            by_month=dict(sorted(by("month").items(), reverse=True)),
         )
 
 
@@ -240,9 +252,71 @@ def _conversations_where(
     db: sqlite_utils.Database, filters: Filters | None
 ) -> tuple[str, dict[str, object]]:
     where, params = _where(db, filters)
-    if where:
-        where = f"where c.id in (select m.conversation_id from messages as m where 1 {where})"
-    return where, params
+    if filters is None or not where:
+        return "", params
+    return f"where {_holds(db, filters, where)}", params
+
+
+#: Filters that every message of a conversation passes, or none.
+_OF_CONVERSATIONS = frozenset({"source", "repo", "conversation"})
+#: Filters that begin with a list of messages or conversations, out of an index.
+_LISTED = frozenset({"tag", "file", "commit"})
+
+
+def _holds(db: sqlite_utils.Database, filters: Filters, where: str) -> str:
+    """That a conversation ``c`` holds a message that passes ``where``: to be asked of one
+    after the other, or of a list of messages, whichever there are fewer of."""
+    said = _said(filters)
+    if said | _said(filters.exclude) <= _OF_CONVERSATIONS:
+        first = "select m.conversation_id from messages as m where m.conversation_id = c.id limit 1"
+        return f"exists (select 1 from ({first}) as m where 1 {where})"
+    if said == {"tag"} and len(filters.tag) == 1 and filters.exclude is None:
+        tagged, messages = (
+            ids["tag"].format(value=":tag_0")
+            for ids in (sql_filters.CONVERSATIONS, sql_filters.MESSAGES)
+        )
+        return (
+            "exists (select 1 from activity as a where a.conversation_id = c.id)"
+            f" and (c.id in ({tagged}) or c.id in (select m.conversation_id"
+            f" from ({messages}) as tagged"
+            " cross join messages as m indexed by idx_messages_narrow on m.id = tagged.id))"
+        )
+    if said & _LISTED and not filters.text:
+        # Here the lists are to be gone through, where a search looks its hits up in them.
+        where = where.replace("+m.", "m.")
+    elif not filters.text and _frequent(db, filters):
+        return (
+            "exists (select 1 from activity as a where a.conversation_id = c.id"
+            f"{_hours(filters)}) and exists (select 1 from messages as m"
+            f" where m.conversation_id = c.id {where})"
+        )
+    return f"c.id in (select m.conversation_id from messages as m where 1 {where})"
+
+
+def _said(filters: Filters | None) -> set[str]:
+    """The names of the filters that say something."""
+    return {f.name for f in fields(filters) if getattr(filters, f.name)} if filters else set()
+
+
+def _hours(filters: Filters) -> str:
+    """What is true of the quarters of an hour in which there are messages that pass."""
+    since = " and a.quarter >= substr(:since_0, 1, 13)" if filters.since else ""
+    return since + (" and a.quarter <= substr(:until_0, 1, 13) || '~'" if filters.until else "")
+
+
+def _frequent(db: sqlite_utils.Database, filters: Filters) -> bool:
+    """Whether so many messages have the role, kind and model that some conversations have to
+    be asked, and not all."""
+    params: dict[str, object] = {}
+    where = ""
+    for name in ("role", "kind", "model"):
+        for i, value in enumerate(getattr(filters, name)):
+            params[f"{name}_{i}"] = value
+        names = ", ".join(f"lower(:{each})" if name != "model" else f":{each}" for each in params
+                          if each.startswith(name))  # fmt: skip
+        where += f" and {name} in ({names})" if names else ""
+    sql = f"select coalesce(sum(messages), 0) from usage where 1 {where}"
+    return int(db.execute(sql, params).fetchone()[0]) * _FREQUENT >= count_all(db)
 
 
 def _where(db: sqlite_utils.Database, filters: Filters | None) -> tuple[str, dict[str, object]]:
@@ -272,6 +346,8 @@ def messages_where(
     with its references, tags and attachments. For the functions of this package."""
     columns = ", ".join(f"m.{name}" for name in _MESSAGE_COLUMNS)
     rows = db.execute(f"select {columns} from messages as m {rest}", params).fetchall()
+    if not rows:
+        return []
     ids = [row[_MESSAGE_COLUMNS.index("id")] for row in rows]
     tags = _tags(db, "message", ids)
     attachments = attachments_of(db, ids)

@@ -19,6 +19,14 @@ from ..models import Repaired, RepairReport
 from .backups.aside import copy_aside
 from .backups.making import Progress, backup_db
 from .connection import connect, sqlite_errors, timed, transaction
+from .counts import (
+    COUNTS,
+    counts_agree,
+    drop_count_triggers,
+    has_counts,
+    make_counts,
+    of_counts,
+)
 from .health import check_file
 from .parts import complete_parts, count_due
 from .schema import (
@@ -52,11 +60,11 @@ _FIRST = ("conversations", "messages")
 def repair_db(archive: str | os.PathLike[str], *, progress: Progress | None = None) -> RepairReport:
     """Mend what can be mended of the archive at this path, after a backup.
 
-    Rebuilds the search index and indexes that disagree with their tables, drops rows whose
-    parents are missing, makes missing tables, indexes, triggers and views again, completes
-    what search knows of messages, and truncates the WAL. All of that or, if something fails,
-    none of it. Where no backup can be verified, a copy of the file by its bytes is set aside
-    instead. The schema stays at its version.
+    Rebuilds the search index and indexes that disagree with their tables, counts messages
+    anew where counts are wrong, drops rows whose parents are missing, makes missing tables,
+    indexes, triggers and views again, completes what search knows of messages, and truncates
+    the WAL. All of that or, if something fails, none of it. Where no backup can be verified,
+    a copy of the file by its bytes is set aside instead. The schema stays at its version.
 
     :raises NotFound: if there is no such file
     :raises NotAnArchive: if it is something else; it is left untouched
@@ -147,24 +155,43 @@ def _mend(db: sqlite_utils.Database, indexes: list[str]) -> Iterator[Repaired]:
         db.execute(f'REINDEX "{name}"')
     if indexes:
         yield _did("indexes", len(indexes), f"made again: {', '.join(indexes)}")
-    lacks = lacking(db)
-    triggers = [each.name for each in lacks if each.kind == "trigger"]
+    lacks = _lacking(db)
+    counting = [each for each in lacks if of_counts(each.name)]
+    triggers = [each.name for each in lacks if each.kind == "trigger" and each not in counting]
     follows = (
         has_fts5(db) and not triggers and "messages_fts" in db.table_names() and search_agrees(db)
     )
     if not follows:
         # Through a damaged index no row of messages can be dropped.
         drop_search_triggers(db)
+    # An archive of an older schema has none.
+    counted = not counting and (not has_counts(db) or counts_agree(db))
+    if not counted:
+        drop_count_triggers(db)
     yield from _make(db, [each for each in lacks if each.kind == "table"])
     yield from _drop_orphans(db)
     yield from _make(db, [each for each in lacks if each.kind not in ("table", "trigger")])
     if not follows:
         yield from _make_search(db, triggers)
+    if not counted:
+        make_counts(db)
+        count = db.table("messages").count
+        yield _did("counts", count, f"counted {count} messages anew")
+
+
+def _lacking(db: sqlite_utils.Database) -> list[Lacking]:
+    """What is missing. Of a table of counts all is made again, where a column is."""
+    lacks = lacking(db)
+    torn = {each.name.partition(".")[0] for each in lacks if each.kind == "column"} & {*COUNTS}
+    for table in torn:
+        db.table(table).drop()
+    return lacking(db) if torn else lacks
 
 
 def _drop_orphans(db: sqlite_utils.Database) -> Iterator[Repaired]:
     tables = [row[0] for row in db.execute('select distinct "table" from pragma_foreign_key_check')]
-    for table in sorted(tables, key=lambda name: (name not in _FIRST, name)):
+    # Counts of messages that go, go with them.
+    for table in sorted({*tables} - {*COUNTS}, key=lambda name: (name not in _FIRST, name)):
         rows = 'rowid in (select "rowid" from pragma_foreign_key_check(?))'
         if column := _LOOSEN.get(table):
             done = db.execute(f'update "{table}" set {column} = null where {rows}', [table])

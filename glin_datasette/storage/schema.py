@@ -28,6 +28,7 @@ MADE_BY_STEP = {
     "0001_initial": ("messages", "content"),
     "0002_attachments": ("attachments", "sha256"),
     "0003_finding": ("messages", "parts"),
+    "0004_counts": ("activity", "quarter"),
 }
 
 
@@ -69,33 +70,37 @@ def search_available(db: sqlite_utils.Database) -> bool:
 
 def has_fts5(db: sqlite_utils.Database) -> bool:
     """Whether the SQLite library behind ``db`` was built with FTS5."""
-    return bool(_module()["has_fts5"](db))
+    return bool(shipped()["has_fts5"](db))
 
 
 def drop_search_triggers(db: sqlite_utils.Database, *names: str) -> None:
     """Stop ``messages_fts`` from following ``messages``; all triggers, or those named."""
-    for name in names or _module()["SEARCH_TRIGGERS"]:
+    for name in names or shipped()["SEARCH_TRIGGERS"]:
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def create_search_triggers(db: sqlite_utils.Database) -> None:
     """Make ``messages_fts`` follow ``messages`` again. Indexes nothing by itself."""
-    _module()["create_search_triggers"](db)
+    shipped()["create_search_triggers"](db)
 
 
 def make_search_index(db: sqlite_utils.Database) -> None:
     """Make the search index with its triggers, or make again what it holds."""
-    _module()["create_search_index"](db)
+    shipped()["create_search_index"](db)
 
 
 def has_search_triggers(db: sqlite_utils.Database) -> bool:
     """Whether every trigger that keeps the search index in step is there."""
-    return _search_triggers(db) == set(_module()["SEARCH_TRIGGERS"])
+    return _search_triggers(db) == _search_names()
 
 
 def _search_triggers(db: sqlite_utils.Database) -> set[str]:
     """Those triggers that are there."""
-    return set(db.triggers_dict) & set(_module()["SEARCH_TRIGGERS"])
+    return set(db.triggers_dict) & _search_names()
+
+
+def _search_names() -> set[str]:
+    return set(shipped()["SEARCH_TRIGGERS"])
 
 
 def search_agrees(db: sqlite_utils.Database) -> bool:
@@ -181,7 +186,7 @@ def _untrue(path: Path | None, told: str) -> str:
 
 
 def _application_id() -> int:
-    return int(_module()["APPLICATION_ID"])
+    return int(shipped()["APPLICATION_ID"])
 
 
 def build(number: int) -> sqlite_utils.Database:
@@ -211,7 +216,7 @@ def lacking(db: sqlite_utils.Database) -> list[Lacking]:
         # Written without an index it has no triggers either.
         search = has_fts5(db) and "messages_fts" in db.table_names()
         for kind, name, sql in whole.execute(_SCHEMA).fetchall():
-            if name.startswith("messages_fts") or (kind == "trigger" and not search):
+            if name.startswith("messages_fts") or (name in _search_names() and not search):
                 continue
             if (kind, name) not in there:
                 found.append(Lacking(kind, name, sql))
@@ -240,10 +245,11 @@ def _written(sql: str) -> str:
 
 
 @functools.cache
-def _module() -> dict[str, Any]:
+def shipped() -> dict[str, Any]:
+    """What ``migrations.py`` defines, by name."""
     return runpy.run_path(str(paths.migrations_dir() / "migrations.py"))
 
 
 def steps() -> sqlite_utils.Migrations:
-    migrations: sqlite_utils.Migrations = _module()["migrations"]
+    migrations: sqlite_utils.Migrations = shipped()["migrations"]
     return migrations

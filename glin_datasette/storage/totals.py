@@ -1,8 +1,7 @@
 """What an archive holds, at a glance: the numbers of the front door.
 
-Each is read from an index. Days are counted by their bounds, not by grouping: that costs a
-tenth of turning the time of every message into a local day, and is right on the days on
-which clocks change.
+None reads messages: they are counted in ``activity`` and ``usage``. Days are counted by
+their bounds, which is right on the days on which clocks change, too.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from ..models import Overview, Recent, TagCount, Tally
 from ..queries import load
 from ..queries.functions import register_functions
 from .connection import database_path, sqlite_errors, timed
+from .query import count_all
 
 __all__ = ["overview"]
 
@@ -48,7 +48,7 @@ def overview(db: sqlite_utils.Database, *, today: date | None = None) -> Overvie
         last_import, damaged = _imports(db)
         return Overview(
             conversations=db.table("conversations").count,
-            messages=db.table("messages").count,
+            messages=count_all(db),
             token_in=tokens[0],
             token_out=tokens[1],
             token_cached=tokens[2],
@@ -86,8 +86,9 @@ def _year(db: sqlite_utils.Database, last: date) -> tuple[list[date], dict[str, 
     mondays = [monday - _WEEK * back for back in range(_WEEKS - 1, -1, -1)]
     days = [mondays[0] + _DAY * number for number in range((last - mondays[0]).days + 1)]
     counted = db.execute(
-        "select (select count(*) from messages"
-        " where ts >= json_extract(d.value, '$[0]') and ts < json_extract(d.value, '$[1]'))"
+        "select (select coalesce(sum(messages), 0) from activity"
+        " where quarter >= json_extract(d.value, '$[0]')"
+        " and quarter < json_extract(d.value, '$[1]'))"
         " from json_each(:days) as d order by d.key",
         {"days": json.dumps(_spans(days, _DAY))},
     )
@@ -99,9 +100,9 @@ def _weeks(db: sqlite_utils.Database, mondays: list[date]) -> dict[str, dict[str
     """Messages by source, the most first, of the weeks that begin on ``mondays``."""
     rows = db.execute(
         "select w.week, c.source, sum(w.n) as messages from ("
-        " select d.key as week, m.conversation_id, count(*) as n from json_each(:weeks) as d"
-        " cross join messages as m on m.ts >= json_extract(d.value, '$[0]')"
-        " and m.ts < json_extract(d.value, '$[1]') group by d.key, m.conversation_id"
+        " select d.key as week, a.conversation_id, sum(a.messages) as n from json_each(:weeks) as d"
+        " cross join activity as a on a.quarter >= json_extract(d.value, '$[0]')"
+        " and a.quarter < json_extract(d.value, '$[1]') group by d.key, a.conversation_id"
         ") as w cross join conversations as c on c.id = w.conversation_id"
         " group by w.week, c.source order by w.week, messages desc, c.source",
         {"weeks": json.dumps(_spans(mondays, _WEEK))},
@@ -129,11 +130,8 @@ def _local_day(ts: str) -> date | None:
 def _usage(db: sqlite_utils.Database) -> tuple[tuple[int, int, int], tuple[Tally, ...]]:
     """Tokens that went in, came out and came from a cache; and the models."""
     rows = db.execute(
-        "select model, count(*) as messages, coalesce(sum(token_in), 0),"
-        " coalesce(sum(token_out), 0), coalesce(sum(token_cached), 0) from messages"
-        # As the index says it.
-        " where model is not null or token_in is not null or token_out is not null"
-        " group by model order by messages desc, model"
+        "select model, sum(messages) as messages, sum(token_in), sum(token_out),"
+        " sum(token_cached) from usage group by model order by messages desc, model"
     ).fetchall()
     tokens = (sum(r[2] for r in rows), sum(r[3] for r in rows), sum(r[4] for r in rows))
     named = [Tally(name=r[0], messages=r[1]) for r in rows if r[0]]
@@ -161,8 +159,8 @@ def _tags(db: sqlite_utils.Database) -> tuple[TagCount, ...]:
 
 def _repositories(db: sqlite_utils.Database) -> tuple[Tally, ...]:
     rows = db.execute(
-        "select c.repo_root, count(*) as messages from conversations as c"
-        " join messages as m on m.conversation_id = c.id where c.repo_root > ''"
+        "select c.repo_root, sum(a.messages) as messages from conversations as c"
+        " cross join activity as a on a.conversation_id = c.id where c.repo_root > ''"
         " group by c.repo_root order by messages desc, c.repo_root limit ?",
         [_MOST],
     )

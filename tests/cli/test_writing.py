@@ -26,7 +26,7 @@ def titles(archive: Path) -> list[str | None]:
 
 def test_init_makes_the_archive_once(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "my.db"
-    assert run("init", "--db", path).stdout == f"{path}: made, schema version 3\n"
+    assert run("init", "--db", path).stdout == f"{path}: made, schema version 4\n"
     assert "is there and up to date" in run("--db", path, "init").stdout
 
 
@@ -38,7 +38,7 @@ def test_init_makes_the_archive_once(run: Run, tmp_path: Path) -> None:
 def test_every_command_makes_the_archive(run: Run, tmp_path: Path, args: list[str]) -> None:
     run(*args, "--db", tmp_path / "glin.db")
     with get_db(tmp_path / "glin.db", readonly=True) as db:
-        assert version(db) == 3
+        assert version(db) == 4
 
 
 def test_the_option_of_the_command_wins(run: Run, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_backup_and_restore(run: Run, archive: Path, tmp_path: Path) -> None:
     assert (made["conversations"], made["verified"]) == (3, True)
     run("delete", 1, "--yes")
     tried = run("restore", made["path"], "--dry-run").stdout
-    assert tried.endswith("3 conversations, 5 messages, schema version 3, verified; "
+    assert tried.endswith("3 conversations, 5 messages, schema version 4, verified; "
                           "nothing was changed\n")  # fmt: skip
     run("restore", made["path"], status=1, input="n\n")
     assert len(titles(archive)) == 1
@@ -341,19 +341,23 @@ def test_migrate_shows_and_applies_pending_steps(run: Run, archive: Path) -> Non
         out = run("migrate", option).stdout
         assert out == (
             "pending: 0001_initial\npending: 0002_attachments\npending: 0003_finding\n"
-            f"{archive}: schema version 0, 3 to apply\n"
+            "pending: 0004_counts\n"
+            f"{archive}: schema version 0, 4 to apply\n"
         )
     out = run("migrate").stdout
-    steps = "applied: 0001_initial\napplied: 0002_attachments\napplied: 0003_finding\n"
-    assert out == f"{steps}{archive}: schema version 3, up to date\n"
-    assert run("migrate").stdout == f"{archive}: schema version 3, up to date\n"
+    steps = (
+        "applied: 0001_initial\napplied: 0002_attachments\napplied: 0003_finding\n"
+        "applied: 0004_counts\n"
+    )
+    assert out == f"{steps}{archive}: schema version 4, up to date\n"
+    assert run("migrate").stdout == f"{archive}: schema version 4, up to date\n"
 
 
 def test_a_dry_run_makes_no_archive(run: Run, data_dir: Path) -> None:
     report = json.loads(run("migrate", "--dry-run", "--json").stdout)
     assert (report["version"], report["pending"]) == (
         0,
-        ["0001_initial", "0002_attachments", "0003_finding"],
+        ["0001_initial", "0002_attachments", "0003_finding", "0004_counts"],
     )
     assert not (data_dir / "glin.db").exists()
 

@@ -51,7 +51,7 @@ async def test_health_says_how_the_archive_is(serve, archive: Path) -> None:
     body = response.json()
     assert set(body) == {"ok", "database", *HealthReport.__dataclass_fields__}
     # No backup yet.
-    assert (body["ok"], body["status"], body["schema_version"]) == (True, "warn", 3)
+    assert (body["ok"], body["status"], body["schema_version"]) == (True, "warn", 4)
     assert body["counts"]["messages"] == 6
     assert {check["name"] for check in body["checks"]} >= {"schema", "integrity", "search"}
     assert all(isinstance(check["ms"], float) for check in body["checks"])

@@ -45,7 +45,7 @@ from glin_datasette.storage import (
 
 def test_first_use_makes_a_private_archive_in_the_default_place(data_dir: Path) -> None:
     with get_db() as db:
-        assert version(db) == newest_version() == 3
+        assert version(db) == newest_version() == 4
         assert pending(db) == []
         assert db.execute("pragma journal_mode").fetchone()[0] == "wal"
         assert db.execute("pragma foreign_keys").fetchone()[0] == 1
@@ -146,7 +146,7 @@ def test_a_failing_step_rolls_back_whole_and_names_the_backup(
 ) -> None:
     insert_conversation(db, Conversation(source="t", source_id="kept"))
     monkeypatch.setattr(paths, "migrations_dir", lambda: _with_step(tmp_path, "1 / 0"))
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
     try:
         before = db.schema
         with pytest.raises(MigrationError, match=r"division by zero.*backup") as caught:
@@ -157,7 +157,7 @@ def test_a_failing_step_rolls_back_whole_and_names_the_backup(
         assert backup.path in str(caught.value)
         assert verify_backup(backup.path).conversations == 1
     finally:
-        schema._module.cache_clear()
+        schema.shipped.cache_clear()
 
 
 def test_an_older_archive_is_backed_up_then_migrated(
@@ -168,21 +168,21 @@ def test_an_older_archive_is_backed_up_then_migrated(
     monkeypatch.setattr(
         paths, "migrations_dir", lambda: _with_step(tmp_path, "db.execute('create table x(y)')")
     )
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
     try:
         told: list[Path] = []
         with sqlite_utils.Database(archive_path) as db:
             report = migrate_db(db, on_backup=told.append)
-            assert (report.applied, report.version) == (("0004_next",), 4)
+            assert (report.applied, report.version) == (("0005_next",), 5)
             assert [str(path) for path in told] == [report.backup]
             assert migrate_db(db).applied == ()
         assert len(list_backups(archive_path)) == 1
         monkeypatch.undo()
-        schema._module.cache_clear()
+        schema.shipped.cache_clear()
         with pytest.raises(NewerArchive):
             get_db(archive_path)
     finally:
-        schema._module.cache_clear()
+        schema.shipped.cache_clear()
 
 
 def _with_step(tmp_path: Path, body: str) -> Path:
@@ -191,7 +191,7 @@ def _with_step(tmp_path: Path, body: str) -> Path:
     source = next(p for p in (real[1] / "migrations.py", real[0]) if p.exists()).read_text("utf-8")
     folder = tmp_path / "migrations"
     folder.mkdir(exist_ok=True)
-    step = f'\n\n@migrations(name="0004_next")\ndef following(db):\n    {body}\n'
+    step = f'\n\n@migrations(name="0005_next")\ndef following(db):\n    {body}\n'
     (folder / "migrations.py").write_text(source + step, "utf-8")
     return folder
 

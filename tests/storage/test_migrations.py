@@ -50,6 +50,7 @@ KEPT = {
     1: "ed9f68305e27870c90b151c8acc97c336470f3f8a06682a63c771f75cebbf670",
     2: "d530c5dc459b216dd0aedd51d0314ed7ee7bd7a15706293a4c2462246c4648b4",
     3: "d21d7c8f8b6dcb69a74312726f475c1af63cfc7af460a4f7eeef8314388fee34",
+    4: "f6f4e7293ee1286558d0d58e54c8de79a55614fcbf3d3aa38da27155860f3479",
 }
 
 GLIN = [sys.executable, "-m", "glin_datasette"]
@@ -216,16 +217,16 @@ def next_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]
     real = paths.migrations_dir() / "migrations.py"
     (folder / "migrations.py").write_text(real.read_text("utf-8"), "utf-8")
     monkeypatch.setattr(paths, "migrations_dir", lambda: folder)
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
     yield folder
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
 
 
 def add_step(folder: Path, body: str) -> None:
     with (folder / "migrations.py").open("a", encoding="utf-8") as file:
         file.write(f'\n\n@migrations(name="{newest_version() + 1:04}_next")\n')
         file.write(f"def following(db):\n    {body}\n")
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
 
 
 @pytest.mark.parametrize("number", VERSIONS)
@@ -345,7 +346,7 @@ def test_a_process_killed_in_a_migration_leaves_the_old_version(
     assert content(path) == before
     assert {c.name: c.status for c in check_file(path, deep=True).checks}["integrity"] == "ok"
     (next_step / "migrations.py").write_text("")
-    schema._module.cache_clear()
+    schema.shipped.cache_clear()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

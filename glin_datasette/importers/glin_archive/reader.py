@@ -26,7 +26,7 @@ from ..sqlite_file import Unreadable, columns, reading
 __all__ = ["NEWEST_SCHEMA", "read"]
 
 #: The newest schema version that this module knows.
-NEWEST_SCHEMA = 3
+NEWEST_SCHEMA = 4
 
 _STEPS = "_sqlite_migrations"
 _TABLES = frozenset(

@@ -11,12 +11,13 @@ import sqlite_utils
 
 from ...errors import BackupError, DamagedArchive, GlinError
 from ..connection import connect, sqlite_errors
+from ..counts import COUNTS
 from ..schema import refuse_foreign, version
 
 __all__ = ["Contents", "count_rows", "inspect"]
 
 #: Tables that are made of others, or by SQLite.
-_DERIVED = ("messages_fts", "sqlite_")
+_DERIVED = ("messages_fts", "sqlite_", *COUNTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ...dates import utc_now
 from ...errors import NotAnArchive
 from ...models import Recovered, RecoveryReport
 from ..connection import transaction
+from ..counts import drop_count_triggers, make_counts
 from ..health import check_file
 from ..parts import complete_parts
 from ..schema import drop_search_triggers, has_fts5, make_search_index
@@ -62,6 +63,7 @@ class Salvage:
         db.execute("pragma synchronous = off")
         with transaction(db):
             drop_search_triggers(db)
+            drop_count_triggers(db)
             db.execute("create temp table alike (a, b, page)")
             db.execute("create temp table placeholders (id integer primary key)")
             for name, (_, columns) in INDEXES.items():
@@ -91,6 +93,7 @@ class Salvage:
                 raise NotAnArchive(f"{self.source}: nothing of an archive of glin was found in it")
             if has_fts5(db):
                 make_search_index(db)
+            make_counts(db)
         complete_parts(db)
         for table in self.tables.values():
             table.salvaged = db.table(table.name).count
