@@ -1,6 +1,7 @@
 """Transcript files -> conversations and messages. One package for each format.
 
-An importer never sees the archive; see :mod:`.base` for what it is and yields. The modules
+An importer never sees the archive; see :mod:`.importer` for what it is, :mod:`.base` for what it
+yields. The modules
 that do not speak of a format are what importers have in common:
 
 - :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
@@ -24,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .aider import Aider
-from .base import Importer
 from .chatgpt import ChatGPT
 from .claude_ai import ClaudeAI
 from .claude_code import ClaudeCode
@@ -34,6 +34,7 @@ from .cursor import CursorAgent, CursorEditor
 from .gemini import Gemini
 from .glin import GlinImporter
 from .glin_archive import GlinArchive
+from .importer import Importer
 from .junie import Junie
 from .llm import LlmImporter
 from .messages import Messages

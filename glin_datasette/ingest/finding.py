@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 
 from ..errors import NotFound
 from ..importers import importers, may_be_transcript
-from ..importers.base import Importer
+from ..importers.importer import Importer
 from ..importers.walk import walk
 from .tally import Tally
 

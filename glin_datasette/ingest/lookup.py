@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import sqlite_utils
 
-from ..importers.base import Importer
+from ..importers.importer import Importer
 from ..paths import told
 
 __all__ = ["Stamp", "looked_up"]

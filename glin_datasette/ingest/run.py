@@ -15,7 +15,7 @@ import sqlite_utils
 
 from ..errors import UsageError
 from ..importers import broken_importers, importer_for, importer_named, importers
-from ..importers.base import Importer
+from ..importers.importer import Importer
 from ..models import ImportReport
 from ..paths import told
 from ..storage.connection import database_path

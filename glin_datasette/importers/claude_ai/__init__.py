@@ -21,8 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["CONVERSATIONS", "PROJECTS", "SOURCE", "ClaudeAI"]
 

@@ -26,9 +26,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...paths import expanded
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["SOURCE", "ClaudeCode"]
 

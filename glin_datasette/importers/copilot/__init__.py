@@ -14,10 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...paths import expanded
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import app_data, configured
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["SOURCE", "CopilotCli", "CopilotVSCode"]
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import SQLITE_SIDECARS
 from .places import editor_places
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["SOURCE", "CursorAgent", "CursorEditor"]
 

@@ -14,9 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import SQLITE_SIDECARS
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["GlinArchive"]
 

@@ -20,11 +20,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import SQLITE_SIDECARS
 from .layout import MESSAGE_FILE, SESSION, files_in, messages_of, parts_of
 from .places import data_folder, named_database
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["SOURCE", "OpencodeDatabase", "OpencodeStorage"]
 

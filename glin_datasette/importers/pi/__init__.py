@@ -23,9 +23,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import configured
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["SOURCE", "Pi"]
 
