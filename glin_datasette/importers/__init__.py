@@ -1,8 +1,7 @@
 """Transcript files -> conversations and messages. One package for each format.
 
-An importer never sees the archive; see :mod:`.importer` for what it is, :mod:`.base` for what it
-yields. The modules
-that do not speak of a format are what importers have in common:
+An importer never sees the archive; see :mod:`.importer` for what it is, and :mod:`.base` for
+what it yields. The modules that do not speak of a format are what importers have in common:
 
 - :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
 - :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
