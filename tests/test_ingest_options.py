@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from glin_datasette.errors import UsageError
 from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.ingest.binaries import extract
-from glin_datasette.ingest.options import shorten
+from glin_datasette.ingest.shaping import shorten
 from glin_datasette.search import search
 
 PICTURE = b"\x89PNG not really"

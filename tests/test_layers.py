@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import subprocess
@@ -338,6 +339,19 @@ def test_storage_works_without_datasette_and_click(tmp_path: Path) -> None:
     assert done.stdout == "['hello']\nblocked: click\n"
 
 
+def loaded_by(*args: str) -> set[str]:
+    """The modules that a command loads."""
+    code = (
+        "import sys\n"
+        "from glin_datasette.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        "print(*sorted(sys.modules))\n"
+    )
+    done = run_python(code, *args)
+    assert done.stderr == ""
+    return set(done.stdout.splitlines()[-1].split())
+
+
 #: What takes long to load, and is not what a command is about.
 HEAVY = {
     "--version": {"datasette", "sqlite_utils", "importlib.metadata", "glin_datasette.models"},
@@ -355,14 +369,40 @@ HEAVY = {
 def test_commands_load_only_what_they_need(command: str, tmp_path: Path) -> None:
     with get_db(tmp_path / "glin.db"):
         pass
-    code = (
-        "import sys\n"
-        "from glin_datasette.cli import main\n"
-        "main(sys.argv[1:], standalone_mode=False)\n"
-        "print(*sorted(sys.modules))\n"
-    )
-    done = run_python(code, "--db", str(tmp_path / "glin.db"), *command.split())
-    assert done.stderr == ""
-    loaded = set(done.stdout.splitlines()[-1].split())
+    loaded = loaded_by("--db", str(tmp_path / "glin.db"), *command.split())
     assert "click" in loaded
     assert loaded & HEAVY[command] == set()
+
+
+#: What an import of files that it knows needs of the importers: no module below a format's
+#: package but those that say where its files are.
+WHERE = {"glin_datasette.importers.cursor.places", "glin_datasette.importers.opencode.layout"} | {
+    "glin_datasette.importers.opencode.places"
+}
+#: What reads files, shapes what they hold and writes it.
+READING = {
+    "glin_datasette.credentials",
+    "glin_datasette.importers.documents",
+    "glin_datasette.importers.jsonl",
+    "glin_datasette.importers.session",
+    "glin_datasette.importers.sqlite_file",
+    "glin_datasette.importers.third_party",
+    "glin_datasette.ingest.loading",
+    "glin_datasette.storage.load",
+    "importlib.metadata",
+}
+
+
+def test_an_import_loads_only_the_formats_that_it_reads(tmp_path: Path) -> None:
+    formats = {
+        name for name in all_modules() if re.match(r"glin_datasette\.importers\.\w+\.", name)
+    }
+    session = {"type": "user", "uuid": "1", "sessionId": "1", "message": {"content": "Hello"}}
+    (tmp_path / "session.jsonl").write_text(json.dumps(session) + "\n")
+    command = ("--db", str(tmp_path / "a.db"), "import", str(tmp_path / "session.jsonl"))
+    first = loaded_by(*command)
+    assert "glin_datasette.importers.claude_code.reader" in first
+    read = {name for name in first & formats if ".claude_code." not in name}
+    assert {name for name in read if not name.endswith(".identify")} <= WHERE
+    again = loaded_by(*command)
+    assert again & (formats | READING) <= WHERE

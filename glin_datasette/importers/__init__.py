@@ -1,7 +1,7 @@
-"""Transcript files -> conversations and messages. One module or package for each format.
+"""Transcript files -> conversations and messages. One package for each format.
 
-An importer never sees the archive; see :mod:`.base` for what it is and yields. The modules
-that do not speak of a format are what importers have in common:
+An importer never sees the archive; see :mod:`.importer` for what it is, and :mod:`.base` for
+what it yields. The modules that do not speak of a format are what importers have in common:
 
 - :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
 - :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
@@ -9,16 +9,21 @@ that do not speak of a format are what importers have in common:
 - :mod:`.text`, and :mod:`glin_datasette.tool_input`: text fit for the archive
 - :mod:`.third_party`: importers that other packages bring
 - :mod:`.walk`, :mod:`.places`, :mod:`.repository`: finding things on this machine
+
+Most imports find nothing new, and loading all that reads records takes longer than that. So
+what is loaded from here on is the importers' classes alone, which know names and places.
+What looks into a file (``identify``, ``read``) is imported inside of the method, when the
+first file is looked into: for a format that no file is of, never.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import third_party
 from .aider import Aider
-from .base import Importer
 from .chatgpt import ChatGPT
 from .claude_ai import ClaudeAI
 from .claude_code import ClaudeCode
@@ -28,11 +33,15 @@ from .cursor import CursorAgent, CursorEditor
 from .gemini import Gemini
 from .glin import GlinImporter
 from .glin_archive import GlinArchive
+from .importer import Importer
 from .junie import Junie
 from .llm import LlmImporter
 from .messages import Messages
 from .opencode import OpencodeDatabase, OpencodeStorage
 from .pi import Pi
+
+if TYPE_CHECKING:
+    from .third_party import Broken
 
 __all__ = [
     "HEAD_SIZES",
@@ -72,33 +81,44 @@ _OURS: tuple[Importer, ...] = (
     ChatGPT(),
     ClaudeAI(),
 )
+_OURS_NAMED = {importer.name: importer for importer in _OURS}
 
 
 def importers() -> tuple[Importer, ...]:
     """Every importer, in the order in which they are asked whether a file is theirs."""
-    return (*_OURS, *_theirs()[0])
+    return tuple(_in_turn())
 
 
-def broken_importers() -> tuple[third_party.Broken, ...]:
-    """What went wrong so far with importers that other packages bring."""
-    return tuple(_theirs()[1])
+def _in_turn() -> Iterator[Importer]:
+    """The same, one by one: who finds the right one among ours looks for no others."""
+    yield from _OURS
+    yield from _theirs()[0]
+
+
+def broken_importers() -> tuple[Broken, ...]:
+    """What went wrong so far with importers that other packages bring: nothing, where nobody
+    needed them."""
+    return tuple(_theirs()[1]) if _theirs.cache_info().currsize else ()
 
 
 @functools.cache
-def _theirs() -> tuple[list[Importer], list[third_party.Broken]]:
-    """The importers of other packages. Looked for only by who asks for importers: it takes
-    a look at every package that is installed."""
+def _theirs() -> tuple[list[Importer], list[Broken]]:
+    """The importers of other packages. Looked for only where ours do not do: it takes a look
+    at every package that is installed."""
+    from . import third_party
+
     return third_party.load(importer.name for importer in _OURS)
 
 
 def importer_named(name: str) -> Importer | None:
     """The importer of the format ``name``."""
-    return next((importer for importer in importers() if importer.name == name), None)
+    ours = _OURS_NAMED.get(name)
+    return ours or next((each for each in _theirs()[0] if each.name == name), None)
 
 
 def may_be_transcript(path: Path) -> bool:
     """Whether a file in some folder is worth a look, judged by its name alone."""
-    return path.suffix in _ENDINGS or any(importer.matches(path) for importer in importers())
+    return path.suffix in _ENDINGS or any(importer.matches(path) for importer in _in_turn())
 
 
 def importer_for(path: Path) -> Importer | None:
@@ -113,7 +133,7 @@ def importer_for(path: Path) -> Importer | None:
             if not more:
                 break
             head += more
-            for importer in importers():
+            for importer in _in_turn():
                 if importer.identify(path, head):
                     return importer
     return None

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from ..paths import expanded
 
-__all__ = ["app_data", "configured"]
+__all__ = ["SQLITE_SIDECARS", "app_data", "configured"]
+
+#: Endings of files beside an SQLite database that are a part of it.
+SQLITE_SIDECARS = ("-wal",)
 
 
 def app_data(*names: str) -> list[Path]:

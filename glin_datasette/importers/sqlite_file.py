@@ -18,7 +18,6 @@ from .jsonl import BadLine, decode_value
 
 __all__ = [
     "MAX_VALUE",
-    "SIDECARS",
     "Unreadable",
     "columns",
     "is_database",
@@ -28,9 +27,6 @@ __all__ = [
     "select",
     "table_names",
 ]
-
-#: Beside a database, and a part of it.
-SIDECARS = ("-wal",)
 
 _HEADER = b"SQLite format 3\x00"
 #: Where the header says that the database has a write-ahead log.

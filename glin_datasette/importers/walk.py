@@ -15,9 +15,10 @@ OnError = Callable[[OSError], None]
 
 def walk(
     folder: Path, wanted: Callable[[Path], bool], on_error: OnError, *, nested: bool = True
-) -> Iterator[Path]:
-    """The regular files below ``folder`` that are ``wanted``, in the order of their names;
-    those in it alone unless ``nested``. Links to folders are followed, each folder once."""
+) -> Iterator[tuple[Path, os.stat_result]]:
+    """The regular files below ``folder`` that are ``wanted``, in the order of their names, each
+    with what the system says of it; those in the folder alone unless ``nested``. Links to folders
+    are followed, each folder once."""
     visited: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         real = os.path.realpath(place)
@@ -28,18 +29,21 @@ def walk(
         folders.sort()
         if not nested:
             folders.clear()
+        here = Path(place)
         for name in sorted(files):
-            path = Path(place, name)
-            if wanted(path) and _is_regular(path, on_error):
-                yield path
+            path = here / name
+            if wanted(path) and (found := _regular(path, on_error)):
+                yield path, found
 
 
-def _is_regular(path: Path, on_error: OnError) -> bool:
-    """Reading anything else, such as a pipe, may never end."""
+def _regular(path: Path, on_error: OnError) -> os.stat_result | None:
+    """What the system says of a regular file: reading anything else, such as a pipe, may
+    never end."""
     try:
-        return stat.S_ISREG(path.stat().st_mode)
+        found = path.stat()
     except FileNotFoundError:
-        return False  # A link that leads nowhere, or a file that is gone by now.
+        return None  # A link that leads nowhere, or a file that is gone by now.
     except OSError as ex:
         on_error(ex)
-        return False
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None

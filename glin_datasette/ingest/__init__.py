@@ -5,9 +5,10 @@ from where it ended; one that was rewritten is read again, and its records are r
 by their ids. Each file is one transaction, together with the note how far it was read: an
 import that is killed has loaded whole files and goes on with the rest the next time.
 
-- :mod:`.finding`: which files there are, and whose
-- :mod:`.run`: one import, file by file; :mod:`.reading`: one file; :mod:`.tally`: what was done
-- :mod:`.options`, :mod:`.binaries`: what is made of the messages on their way
+- :mod:`.finding`: which files there are, and whose; :mod:`.lookup`: what the archive knows of them
+- :mod:`.run`: one import, file by file; :mod:`.tally`: what was done
+- :mod:`.loading`, :mod:`.reading`: one file that is new or has changed
+- :mod:`.options`: how; :mod:`.shaping`, :mod:`.binaries`: what is made of the messages on their way
 - :mod:`.watch`: an import whenever something changes
 """
 

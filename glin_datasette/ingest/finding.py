@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 
 from ..errors import NotFound
 from ..importers import importers, may_be_transcript
-from ..importers.base import Importer
+from ..importers.importer import Importer
 from ..importers.walk import walk
 from .tally import Tally
 
@@ -52,7 +52,7 @@ def survey() -> list[Place]:
                     lambda ex: None,
                     nested=importer.nested,
                 )
-                sizes = [stamp(file, importer)[0] for file in found]
+                sizes = [stamp(file, importer)[0] for file, _ in found]
             places.append(
                 Place(
                     format=importer.name,
@@ -75,7 +75,8 @@ def find_transcripts(
 
     :raises NotFound: if a path does not exist
     """
-    found: dict[Path, Importer | None] = {}
+    #: With the time of each.
+    found: dict[Path, tuple[Importer | None, int]] = {}
 
     def on_error(ex: OSError) -> None:
         tally.unreadable(Path(ex.filename), ex)
@@ -83,30 +84,25 @@ def find_transcripts(
     if paths is None:
         for known, place in known_places():
             there = walk(place.absolute(), known.matches, on_error, nested=known.nested)
-            found.update(dict.fromkeys(there, known))
+            found.update((file, (known, stat.st_mtime_ns)) for file, stat in there)
     for path in paths or ():
         path = path.absolute()
         try:
-            mode = path.stat().st_mode
+            stat = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"{path}: no such file or folder") from None
         except OSError as ex:
             tally.unreadable(path, ex)
             continue
-        if S_ISDIR(mode):
-            found.update(dict.fromkeys(walk(path, may_be_transcript, on_error)))
-        elif S_ISREG(mode):
-            found[path] = None
+        if S_ISDIR(stat.st_mode):
+            there = walk(path, may_be_transcript, on_error)
+            found.update((file, (None, stat.st_mtime_ns)) for file, stat in there)
+        elif S_ISREG(stat.st_mode):
+            found[path] = None, stat.st_mtime_ns
         else:
             tally.failure(path, "is not a regular file; save it to a file first")
-    return [(path, found[path]) for path in sorted(found, key=_age)]
-
-
-def _age(path: Path) -> tuple[int, str]:
-    try:
-        return path.stat().st_mtime_ns, str(path)
-    except OSError:
-        return 0, str(path)
+    oldest_first = sorted(found.items(), key=lambda each: (each[1][1], str(each[0])))
+    return [(path, importer) for path, (importer, _) in oldest_first]
 
 
 def stamp(path: Path, importer: Importer | None) -> tuple[int, int]:

@@ -25,20 +25,13 @@ from ..importers.base import (
 from ..importers.third_party import error_text
 from ..models import Conversation
 from ..storage.load import Loader
+from .failures import ImporterFailed, Overtaken
 from .tally import MAX_PROBLEMS
 
-__all__ = ["ImporterFailed", "Overtaken", "Reading", "blaming", "feed", "read"]
+__all__ = ["Reading", "blaming", "feed", "read"]
 
 #: Items between two calls.
 _STEP = 1000
-
-
-class Overtaken(Exception):
-    """Another import has read the file since it was looked up."""
-
-
-class ImporterFailed(Exception):
-    """An importer has a bug, or what it yields cannot be stored; none of it was."""
 
 
 @dataclass(slots=True)

@@ -1,51 +1,39 @@
-"""One import: file by file, each stored as a whole or not at all."""
+"""One import: which files are new or have changed. They are read by :mod:`.loading`, which is
+imported for the first of them: where there is none, reading and writing need not be loaded."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlite_utils
 
 from ..errors import UsageError
 from ..importers import broken_importers, importer_for, importer_named, importers
-from ..importers.base import Checkpoint, Importer, Summary
+from ..importers.importer import Importer
 from ..models import ImportReport
 from ..paths import told
-from ..storage.bulk import Together
-from ..storage.connection import database_path, transaction
-from ..storage.import_files import (
-    ImportFile,
-    any_state,
-    find_import_file,
-    record_import_file,
-)
-from ..storage.load import Loader, loading
-from ..storage.settling import set_summary, settle
+from ..storage.connection import database_path
+from ..storage.import_files import find_import_file
+from .failures import ImporterFailed, Overtaken
 from .finding import find_transcripts, stamp
-from .options import ImportOptions, Shaper
-from .reading import ImporterFailed, Overtaken, Reading, blaming, feed, read
+from .lookup import Stamp, looked_up
+from .options import ATTACHMENTS, REDACTED, ImportOptions
 from .tally import Tally
+
+if TYPE_CHECKING:
+    from .loading import Loads
 
 __all__ = ["Progress", "import_paths"]
 
 #: Called after each file, and now and then during a long one, with files done, files in
 #: all, the file's path, and the messages added so far.
 Progress = Callable[[int, int, Path, int], None]
-
-_BLOCK = 1024 * 1024
-
-#: What travels with an importer's state, under names that none uses: its line number, and
-#: how the file was imported.
-_LINE = "#line"
-_ATTACHMENTS = "#attachments"
-_REDACTED = "#redacted"
 
 
 def import_paths(
@@ -73,52 +61,59 @@ def import_paths(
     tally = Tally()
     found = find_transcripts(paths, tally)
     named = frozenset(path.absolute() for path in paths or ())
-    with Together(db) as together:
-        run = _Run(db, together, tally, named, options)
-        for done, (path, importer) in enumerate(found):
+    with contextlib.ExitStack() as until_all_is_read:
+        run = _Run(db, tally, named, options, until_all_is_read)
+        for done, (path, importer, known) in enumerate(looked_up(db, found)):
             if progress:
                 run.tick = functools.partial(progress, done, len(found), path)
             try:
-                run.import_file(path, importer)
+                run.import_file(path, importer, known)
             except OSError as ex:
                 tally.files += 1
                 tally.unreadable(path, ex)
             except ImporterFailed as ex:
                 tally.files += 1
                 tally.failure(path, str(ex))
-            together.pause()
+            run.pause()
             if progress:
                 progress(done + 1, len(found), path, tally.messages)
-    run.settle_summaries()
-    settle(db, tally.messages)
+    run.settle()
     for broken in broken_importers():
         tally.failure(broken.what, broken.error)
     return tally.report(time.perf_counter() - started)
 
 
-@dataclass(slots=True)
 class _Run:
     """One import: the archive, and what it is about."""
 
-    db: sqlite_utils.Database
-    together: Together
-    tally: Tally
-    #: The paths that were asked for, as against those found in folders.
-    named: frozenset[Path]
-    options: ImportOptions
-    #: (source, summary) of conversations that no file so far has held.
-    summaries: list[tuple[str, Summary]] = field(default_factory=list)
-    #: Called with the messages added so far.
-    tick: Callable[[int], None] | None = None
-    #: Whether some file was redacted; ``None``: not asked yet.
-    sticky: bool | None = None
+    def __init__(
+        self,
+        db: sqlite_utils.Database,
+        tally: Tally,
+        named: frozenset[Path],
+        options: ImportOptions,
+        until_all_is_read: contextlib.ExitStack,
+    ) -> None:
+        self._db = db
+        self._tally = tally
+        #: The paths that were asked for, as against those found in folders.
+        self._named = named
+        self._options = options
+        self._until_all_is_read = until_all_is_read
+        self._loads: Loads | None = None
+        #: Called with the messages added so far.
+        self.tick: Callable[[int], None] = lambda messages: None
 
-    def import_file(self, path: Path, importer: Importer | None) -> None:
+    def import_file(self, path: Path, importer: Importer | None, known: Stamp | None) -> None:
         """Import what is new in a file: all of it, or nothing.
 
+        :param known: what the archive knew of it a while ago
         :raises OSError: if it cannot be read
         :raises ImporterFailed: if its importer does something else than it should
         """
+        if known and self._is_unchanged(path, known):
+            self._pass_over()
+            return
         while True:
             try:
                 self._import_file(path, importer)
@@ -126,166 +121,89 @@ class _Run:
             except Overtaken:
                 continue
 
+    def _is_unchanged(self, path: Path, known: Stamp) -> bool:
+        """Whether a file need not be looked at any further."""
+        options = self._options
+        if options.deleted or options.attachments or options.redact is not None:
+            return False  # It depends on how it was imported.
+        before = importer_named(known.format)
+        if before and before.restores:
+            return False
+        return stamp(path, before) == (known.size, known.mtime_ns)
+
+    def _pass_over(self) -> None:
+        self._tally.files += 1
+        self._tally.unchanged += 1
+
     def _import_file(self, path: Path, importer: Importer | None) -> None:
-        name = told(path)
-        seen = known = find_import_file(self.db, name)
+        seen = known = find_import_file(self._db, told(path))
         before = importer_named(known.format) if known else None
         size, mtime_ns = stamp(path, before)
-        was_redacted = bool(known and known.state.get(_REDACTED))
         if before and before.restores:
             known = None  # It brings back what was deleted since it was read.
         elif known and self._asks_for_more(known.state):
             known = replace(known, size=-1, offset=0, digest="", state=_kept(known.state))
         if known and (known.size, known.mtime_ns) == (size, mtime_ns):
-            self.tally.files += 1
-            self.tally.unchanged += 1
+            self._pass_over()
             return
         if self._is_archive(path):
             # Before anything looks into it: closing it would drop SQLite's locks on it.
-            if path in self.named:
-                self.tally.files += 1
-                self.tally.failure(path, "is the archive itself")
+            if path in self._named:
+                self._tally.files += 1
+                self._tally.failure(path, "is the archive itself")
             return
         importer = self._importer(path, importer)
         if importer is None:
             # In a folder, other files are none of our business; a file that was named is.
-            if path in self.named and size:
-                self.tally.files += 1
-                self.tally.failure(path, "is of no known format")
+            if path in self._named and size:
+                self._tally.files += 1
+                self._tally.failure(path, "is of no known format")
             return
-        if importer.only_named and path not in self.named:
+        if importer.only_named and path not in self._named:
             return
         if importer is not before:
             size, mtime_ns = stamp(path, importer)
-        start = _resume(path, known, importer) if known else Checkpoint()
-        redact = self.options.redact
-        if redact is None:
-            redact = was_redacted if seen else self._redacts()
-        shaper = Shaper(self.options, redact=redact)
-        with blaming(importer), self._loading(importer) as load:
-            # Nobody else writes from here on.
-            if find_import_file(self.db, name) != seen:
-                raise Overtaken
-            items = shaper.shape(read(importer, path, start), exact=importer.exact)
-            reading = feed(load, items, start, self._tell)
-            # An earlier import may have stored them.
-            load.unlink(shaper.dropped)
-            later = [s for s in reading.summaries if not load.summary(s.leaf, s.title)]
-            went_on = known if start.offset else None
-            if reading.unreadable is None:
-                record_import_file(
-                    self.db,
-                    ImportFile(
-                        path=name,
-                        format=importer.name,
-                        size=size,
-                        mtime_ns=mtime_ns,
-                        offset=reading.end.offset,
-                        digest=_fingerprint(path, reading.end.offset),
-                        state=shaper.state(self._state(reading.end, redact)),
-                        skipped=(went_on.skipped if went_on else 0)
-                        + reading.skipped
-                        - reading.torn,
-                        last_error=shaper.state(reading.last_error)
-                        or (went_on.last_error if went_on else None),
-                    ),
-                )
-        if reading.unreadable is not None:
-            # It is told again the next time, and tried again.
-            self.tally.files += 1
-            self.tally.failure(path, reading.unreadable)
-            return
-        if importer.source is not None:
-            self.summaries += [(importer.source, summary) for summary in later]
-        self._count(path, load, reading, shaper)
-
-    def _is_archive(self, path: Path) -> bool:
-        archive = database_path(self.db)
-        return archive is not None and path.samefile(archive)
-
-    def _loading(self, importer: Importer) -> AbstractContextManager[Loader]:
-        return loading(
-            self.db,
-            importer.source,
-            exact=importer.exact,
-            bring_back=self.options.deleted or importer.restores,
-            join=importer.merges,
-            together=self.together,
+        self._loading().load(
+            path, importer, seen=seen, known=known, stamp=(size, mtime_ns), tick=self.tick
         )
 
-    def _redacts(self) -> bool:
-        """Whether to redact a file that is new here: as others were. A tool may have moved it
-        from where it was redacted."""
-        if self.sticky is None:
-            self.sticky = any_state(self.db, _REDACTED)
-        return self.sticky
+    def _loading(self) -> Loads:
+        if self._loads is None:
+            from .loading import Loads
 
-    def _tell(self, added: int) -> None:
-        if self.tick:
-            self.tick(self.tally.messages + added)
+            loads = Loads(self._db, self._tally, self._options)
+            self._loads = self._until_all_is_read.enter_context(loads)
+        return self._loads
+
+    def pause(self) -> None:
+        """Let others write, now and then."""
+        if self._loads:
+            self._loads.pause()
+
+    def settle(self) -> None:
+        """What is left to do once all files are read."""
+        if self._loads:
+            self._loads.settle()
+
+    def _is_archive(self, path: Path) -> bool:
+        archive = database_path(self._db)
+        return archive is not None and path.samefile(archive)
 
     def _importer(self, path: Path, importer: Importer | None) -> Importer | None:
-        if self.options.format and path in self.named:
-            return importer_named(self.options.format)
+        if self._options.format and path in self._named:
+            return importer_named(self._options.format)
         return importer or importer_for(path)
 
     def _asks_for_more(self, state: Mapping[str, Any]) -> bool:
         """Whether a file has to be read again, though it did not change."""
-        options = self.options
+        options = self._options
         return (
             options.deleted
-            or (options.attachments and not state.get(_ATTACHMENTS))
-            or (options.redact is not None and options.redact != bool(state.get(_REDACTED)))
+            or (options.attachments and not state.get(ATTACHMENTS))
+            or (options.redact is not None and options.redact != bool(state.get(REDACTED)))
         )
-
-    def _state(self, end: Checkpoint, redact: bool) -> dict[str, Any]:
-        state: dict[str, Any] = {_LINE: end.line, **end.state}
-        if self.options.attachments:
-            state[_ATTACHMENTS] = True
-        if redact:
-            state[_REDACTED] = True
-        return state
-
-    def _count(self, path: Path, load: Loader, reading: Reading, shaper: Shaper) -> None:
-        tally = self.tally
-        tally.files += 1
-        tally.conversations += load.conversations
-        tally.messages += load.messages
-        tally.skipped += reading.skipped + reading.unknown.total()
-        tally.redacted += shaper.redacted
-        tally.unknown.update(reading.unknown)
-        tally.damage(path, reading.problems)
-
-    def settle_summaries(self) -> None:
-        """Title the conversations that other files than their own had a summary of."""
-        if self.summaries:
-            with transaction(self.db):
-                for source, summary in self.summaries:
-                    set_summary(self.db, source, summary.leaf, summary.title)
 
 
 def _kept(state: Mapping[str, Any]) -> dict[str, Any]:
     """Of a file that is to be read from its beginning: how it was imported."""
-    return {name: value for name, value in state.items() if name in (_ATTACHMENTS, _REDACTED)}
-
-
-def _resume(path: Path, known: ImportFile, importer: Importer) -> Checkpoint:
-    """Where to go on reading: behind what was read, if that is still what it was."""
-    if (
-        known.format != importer.name
-        or path.stat().st_size < known.offset
-        or _fingerprint(path, known.offset) != known.digest
-    ):
-        return Checkpoint()
-    state = {name: value for name, value in known.state.items() if not name.startswith("#")}
-    return Checkpoint(offset=known.offset, line=known.state.get(_LINE, 0), state=state)
-
-
-def _fingerprint(path: Path, offset: int) -> str:
-    """A digest of a file up to ``offset``: what was read, if nobody rewrote it."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while offset > 0 and (block := file.read(min(_BLOCK, offset))):
-            digest.update(block)
-            offset -= len(block)
-    return digest.hexdigest()
+    return {name: value for name, value in state.items() if name in (ATTACHMENTS, REDACTED)}

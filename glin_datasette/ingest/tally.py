@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..importers.base import Skipped
 from ..models import ImportReport, Problem
 from ..paths import told
+
+if TYPE_CHECKING:
+    from ..importers.base import Skipped
 
 #: A report names so many damaged places; all are counted.
 MAX_PROBLEMS = 1000

@@ -10,7 +10,7 @@ import sqlite_utils
 from credential_samples import provider_tokens
 
 from glin_datasette.credentials import scan_secrets
-from glin_datasette.ingest import ImportOptions, import_paths, run
+from glin_datasette.ingest import ImportOptions, import_paths, loading
 from glin_datasette.storage import get_db
 
 TOKEN = provider_tokens()["GitHub token"][0]
@@ -59,7 +59,7 @@ def test_an_import_that_was_overtaken_looks_again(
     file = write(tmp_path / "a.jsonl", TEXTS[0])
     import_paths(db, [file])
     write(file, *TEXTS)
-    real = run._resume
+    real = loading._resume
     turns: list[int] = []
 
     def resume(*args: object) -> object:
@@ -69,7 +69,7 @@ def test_an_import_that_was_overtaken_looks_again(
                 import_paths(second, [file], ImportOptions(redact=True))
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "_resume", resume)
+    monkeypatch.setattr(loading, "_resume", resume)
     import_paths(db, [file])
     assert turns == [1]
     assert scan_secrets(db).total == 0

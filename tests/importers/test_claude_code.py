@@ -51,7 +51,7 @@ def conversations(path: Path) -> dict[str, Conversation]:
 
 def found_in(folder: Path) -> list[Path]:
     errors: list[OSError] = []
-    files = list(walk(folder, ClaudeCode().matches, errors.append))
+    files = [path for path, _ in walk(folder, ClaudeCode().matches, errors.append)]
     assert errors == []
     return files
 

@@ -113,7 +113,7 @@ def test_walking_finds_regular_files_only(transcript: Path) -> None:
     (folder / "again").symlink_to(folder)
     (folder / "notes.txt").touch()
     errors: list[OSError] = []
-    found = [path.name for path in walk(folder, may_be_transcript, errors.append)]
+    found = [path.name for path, _ in walk(folder, may_be_transcript, errors.append)]
     assert (found, errors) == (["linked.jsonl", "s1.jsonl"], [])
     assert list(walk(folder / "none", may_be_transcript, errors.append)) == []
     assert [type(ex) for ex in errors] == [FileNotFoundError]

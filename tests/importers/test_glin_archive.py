@@ -20,7 +20,8 @@ from test_export import ARCHIVES, everything, fill
 from transcripts import lay_out
 
 from glin_datasette.importers.base import Checkpoint, Skipped
-from glin_datasette.importers.glin_archive import NEWEST_SCHEMA, GlinArchive
+from glin_datasette.importers.glin_archive import GlinArchive
+from glin_datasette.importers.glin_archive.reader import NEWEST_SCHEMA
 from glin_datasette.ingest import ImportOptions, import_paths
 from glin_datasette.models import Attachment, Conversation, ImportReport, Message
 from glin_datasette.storage import (

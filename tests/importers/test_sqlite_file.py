@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from glin_datasette.importers import sqlite_file, unchanged
 from glin_datasette.importers.jsonl import BadLine
+from glin_datasette.importers.places import SQLITE_SIDECARS
 from glin_datasette.importers.sqlite_file import (
-    SIDECARS,
     Unreadable,
     columns,
     is_database,
@@ -402,7 +402,7 @@ def test_json_in_either_form() -> None:
 
 
 def test_the_log_is_a_part_of_the_file() -> None:
-    assert SIDECARS == ("-wal",)
+    assert SQLITE_SIDECARS == ("-wal",)
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=3), max_size=30), st.data())

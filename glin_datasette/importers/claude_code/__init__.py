@@ -8,6 +8,7 @@ read. The parts, from the outside in:
 - :mod:`.forks` tells copies in a forked session from its own records.
 - :mod:`.blocks` takes one record apart, :mod:`.wrappers` one text of a user.
 - :mod:`.state` is what a checkpoint carries to the next reading.
+- :mod:`.identify` tells the format from others.
 - :mod:`.kinds` lists the records that hold nothing to keep.
 
 Conversations: a session's ``source_id`` is its id; a subagent's is
@@ -23,39 +24,19 @@ name cannot tell: it replaces every character that is not a letter or digit.)
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...paths import expanded
-from ..base import Checkpoint, Importer, Item
-from ..documents import outline
-from ..jsonl import BadLine, decode
-from ..records import cut_line, read_records, records_in
-from .kinds import KNOWN
-from .reader import SOURCE, Reader
-from .state import State
+from ..importer import Importer
 
-__all__ = ["ClaudeCode"]
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
-#: Keys that tell Claude Code's records from those of others that have a type as well.
-_KEYS = frozenset({"leafUuid", "messageId", "parentUuid", "sessionId", "uuid"})
-#: What stands before the first object, list or long text on a line.
-_SCALARS = re.compile(rb'\{(?:"\w+"\s*+:\s*+(?:null|true|false|[\d.]++|"[^"\\]*+")\s*+,\s*+)+')
-#: Keys that a line of which only the beginning is known has beside the session.
-_CUT_KEYS = frozenset(
-    {
-        "cwd",
-        "gitBranch",
-        "isSidechain",
-        "message",
-        "parentUuid",
-        "toolUseResult",
-        "userType",
-        "uuid",
-    }
-)
-_CUT_LINE = re.compile(rb'"(?:parentUuid|sessionId)"\s*:\s*(?:null|"[0-9a-f-]{36}")')
+__all__ = ["SOURCE", "ClaudeCode"]
+
+SOURCE = "claude-code"
 
 
 class ClaudeCode(Importer):
@@ -78,38 +59,12 @@ class ClaudeCode(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Claude Code."""
-        others = False
-        for record in records_in(head):
-            if _is_record(record):
-                return True
-            others = True
-        cut = cut_line(head)
-        if others or not cut.startswith(b"{"):
-            return False
-        begins = _SCALARS.match(cut)
-        if begins and _begins_record(begins[0]):
-            return True
-        # Other formats have sessions as well, and lines that are as long.
-        return bool(_CUT_LINE.search(cut)) and not _CUT_KEYS.isdisjoint(outline(cut)[1])
+        from .identify import identify
+
+        return identify(path, head)
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
-        state = State.load(start.state)
-        reader = Reader(path, state)
-        end = yield from read_records(
-            path, start, lambda record, line: reader.read(record, line.key)
-        )
-        yield from reader.finish()
-        yield Checkpoint(*end, state.dump())
+        from .reader import read
 
-
-def _is_record(record: Mapping[str, object]) -> bool:
-    kind = record.get("type")
-    return isinstance(kind, str) and kind in KNOWN and not _KEYS.isdisjoint(record)
-
-
-def _begins_record(scalars: bytes) -> bool:
-    try:
-        return _is_record(decode(scalars.rstrip(b", \t") + b"}"))
-    except BadLine:
-        return False
+        return read(path, start)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...models import TITLE_RANK, Conversation, Message, Ref, Relation, TitleFrom
-from ..base import Item, Said, Summary, Unknown, Usage
+from ..base import Checkpoint, Item, Said, Summary, Unknown, Usage
+from ..records import read_records
 from ..refs import (
     command_commits,
     file_ref,
@@ -23,6 +24,7 @@ from ..refs import (
 )
 from ..repository import repository_of
 from ..text import count, digest, identifier, normalise_time, one_line, string
+from . import SOURCE
 from .blocks import Block, Strange, read_blocks
 from .forks import original
 from .kinds import QUIET
@@ -40,9 +42,7 @@ from .state import (
 )
 from .tokens import model_of, reply_of
 
-__all__ = ["SOURCE", "Reader"]
-
-SOURCE = "claude-code"
+__all__ = ["Reader", "read"]
 
 #: The fields of a record that :meth:`Reader._thread` looks at.
 _ABOUT = (
@@ -54,6 +54,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 #: Record uuids of one reading that are remembered, so that copies are yielded once. Where
 #: they are more, storage still finds the copy by its ``source_id``.
 _SEEN = 200_000
+
+
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What a file holds from ``start`` on."""
+    state = State.load(start.state)
+    reader = Reader(path, state)
+    end = yield from read_records(path, start, lambda record, line: reader.read(record, line.key))
+    yield from reader.finish()
+    yield Checkpoint(*end, state.dump())
 
 
 class Reader:

@@ -12,6 +12,7 @@ in:
 - :mod:`.texts` reads content and tells prompts from what the client adds in their place;
 - :mod:`.tools` reads calls and their results, :mod:`.tokens` counts;
 - :mod:`.names` looks up the names that people gave to their sessions;
+- :mod:`.identify` tells the format from others;
 - :mod:`.state` is what a checkpoint carries to the next reading.
 
 Conversations: the first ``session_meta`` of a file names it; the file's name does where
@@ -23,31 +24,19 @@ line>``.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import configured
-from ..records import cut_line, read_records, records_in
-from ..text import string
-from .reader import Reader
-from .records import ENVELOPES, is_bare_item, is_bare_meta
-from .state import State
-from .voice import SOURCE
 
-__all__ = ["Codex"]
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
-#: A line that is cut off behind its envelope.
-_CUT_LINE = re.compile(
-    rb'\{\s*"timestamp"\s*:\s*"[^"\\]{10,40}"\s*,\s*(?:"ordinal"\s*:\s*\d+\s*,\s*)?"type"\s*:\s*"('
-    + "|".join(sorted(ENVELOPES)).encode()
-    + rb')"\s*,'
-)
-_CUT_BARE_META = re.compile(
-    rb'\{\s*"id"\s*:\s*"[^"\\]{8,60}"\s*,\s*"timestamp"\s*:\s*"[^"\\]{10,40}"\s*,'
-    rb'\s*"(?:instructions|git)"\s*:'
-)
+__all__ = ["SOURCE", "Codex"]
+
+SOURCE = "codex"
 
 
 class Codex(Importer):
@@ -68,22 +57,12 @@ class Codex(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a record of Codex."""
-        if any(map(_is_record, records_in(head))):
-            return True
-        cut = cut_line(head)
-        return bool(_CUT_LINE.match(cut) or _CUT_BARE_META.match(cut))
+        from .identify import identify
+
+        return identify(path, head)
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
-        state = State.load(start.state)
-        reader = Reader(path, state)
-        end = yield from read_records(path, start, reader.read)
-        yield from reader.finish()
-        # What waits for the records behind it is read again together with them.
-        yield Checkpoint(*(reader.waits_since() or end), state.dump())
+        from .reader import read
 
-
-def _is_record(record: Mapping[str, object]) -> bool:
-    if string(record.get("type")) in ENVELOPES:
-        return isinstance(record.get("payload"), dict)
-    return is_bare_meta(record) or is_bare_item(record)
+        return read(path, start)

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ..base import Item, Moved, Unknown, Usage
+from ..base import Checkpoint, Item, Moved, Unknown, Usage
 from ..jsonl import Line
+from ..records import read_records
 from ..text import identifier, normalise_time, string
+from . import SOURCE
 from .held import Waiting
 from .meta import born_at, later, note_meta, opened
 from .names import name_of
 from .records import QUIET, QUIET_EVENTS, QUIET_ITEMS, unwrapped
+from .state import State
 from .texts import read_content, reasoning
 from .tools import CALLS, RESULTS, Call, Result, read_call, read_item, read_result
-from .voice import SOURCE, Voice
+from .voice import Voice
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "read"]
 
 _MAX_MODEL = 200
+
+
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What a file holds from ``start`` on."""
+    state = State.load(start.state)
+    reader = Reader(path, state)
+    end = yield from read_records(path, start, reader.read)
+    yield from reader.finish()
+    # What waits for the records behind it is read again together with them.
+    yield Checkpoint(*(reader.waits_since() or end), state.dump())
 
 
 class Reader(Voice):

@@ -11,13 +11,12 @@ from ...models import Attachment
 from ..base import Item, Said, Unknown, Usage
 from ..session import Session
 from ..text import digest, string
+from . import SOURCE
 from .held import Held, Waiting
 from .state import State
 from .texts import data_url, is_context, prompt_title, read_content, shell_input, told_cwd
 
-__all__ = ["SOURCE", "Voice"]
-
-SOURCE = "codex"
+__all__ = ["Voice"]
 
 _ID_IN_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -15,9 +15,8 @@ from ..base import Item, Unknown, Usage
 from ..refs import git_subcommands
 from ..session import Session
 from ..text import count, digest, identifier, normalise_time, one_line, string
+from . import SOURCE
 from .events import (
-    KNOWN,
-    QUIET_FAMILIES,
     mapping,
     result_failed,
     result_images,
@@ -26,12 +25,11 @@ from .events import (
     user_files,
     user_links,
 )
+from .kinds import KNOWN, QUIET_FAMILIES
 from .notes import note
 from .workspace import read_workspace
 
 __all__ = ["Reader"]
-
-SOURCE = "copilot"
 
 #: How many of each are remembered.
 _CALLS = 512

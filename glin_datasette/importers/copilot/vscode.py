@@ -20,104 +20,41 @@ Requests that were edited, tried again or taken back are conversations
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base import Checkpoint, Importer, Item, Moved, Said, Skipped
-from ..documents import outline, read_elements, read_members
-from ..jsonl import BadLine, decode
-from ..places import app_data
+from ..base import Checkpoint, Item, Moved, Said, Skipped
+from ..documents import read_elements, read_members
 from ..session import Session
 from ..text import identifier
+from . import SOURCE
 from .patches import Replay, Request, replay, slim
 from .replies import read_request, request_id
 from .workspace import read_folder
 
-__all__ = ["CopilotVSCode"]
+__all__ = ["read"]
 
-SOURCE = "copilot"
-
-_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
-_PROGRAMS = ("Code", "Code - Insiders", "VSCodium")
-#: Members that only a chat session of VS Code has.
-_MEMBERS = frozenset({"requesterUsername", "responderUsername"})
-_LOG = re.compile(rb'\s*\{\s*"kind"\s*:\s*0\s*,\s*"v"\s*:\s*(?=\{)')
-_PATHS = frozenset(
-    {"creationDate", "customTitle", "hasPendingEdits", "initialLocation", "inputState"}
-    | {"pendingRequests", "repoData", "requests", "responderUsername", "sessionId"}
-)
 #: Messages whose request is remembered, to know them when it is gone.
 _REMEMBERED = 1000
 
 
-class CopilotVSCode(Importer):
-    """Importer of chat sessions of VS Code."""
-
-    name = "copilot-vscode"
-    title = "GitHub Copilot in VS Code"
-    source = SOURCE
-
-    def places(self) -> Sequence[Path]:
-        """The storage of workspaces and of empty windows, here and as a remote machine."""
-        users = [folder / "User" for folder in app_data(*_PROGRAMS)]
-        users.append(Path.home() / ".vscode-server" / "data" / "User")
-        names = ("workspaceStorage", "globalStorage/emptyWindowChatSessions")
-        return [user / name for user in users for name in names]
-
-    def matches(self, path: Path) -> bool:
-        """A session in one of the two folders that have some."""
-        return path.suffix in (".json", ".jsonl") and path.parent.name in _FOLDERS
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """By the members of a session, or by one of the first changes to one."""
-        if begins := _LOG.match(head):
-            _, keys = outline(head[begins.end() :])
-            return bool(keys & (_PATHS | {"version"}))
-        if _is_session(outline(head)[1]):
-            return True
-        return any(_is_change(line) for line in head.split(b"\n", 50)[:50])
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """See :meth:`glin_datasette.importers.base.Importer.read`. A session is read whole
-        whenever its file has changed."""
-        folder = None
-        if path.parent.name == "chatSessions":
-            folder = read_folder(path.parent.with_name("workspace.json"))
-        reading = _Reading(path, folder, start.state)
-        if path.suffix == ".jsonl":
-            replayed = replay(path)
-            yield from replayed.problems
-            yield from reading.log(replayed)
-        elif _is_file(path.with_suffix(".jsonl")):
-            yield Checkpoint()
-            return
-        else:
-            yield from reading.document()
-        yield Checkpoint(state=reading.state)
-
-
-def _is_session(keys: frozenset[str]) -> bool:
-    return bool(keys & _MEMBERS) or keys >= {"creationDate", "requests", "sessionId"}
-
-
-def _is_change(line: bytes) -> bool:
-    try:
-        record = decode(line)
-    except BadLine:
-        return False
-    if record.get("kind") == 0:
-        value = record.get("v")
-        return isinstance(value, dict) and _is_session(frozenset(value))
-    keys = record.get("k")
-    return (
-        record.get("kind") in (1, 2, 3)
-        and isinstance(keys, list)
-        and bool(keys)
-        and isinstance(keys[0], str)
-        and keys[0] in _PATHS
-    )
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """A session, whole, whenever its file has changed."""
+    folder = None
+    if path.parent.name == "chatSessions":
+        folder = read_folder(path.parent.with_name("workspace.json"))
+    reading = _Reading(path, folder, start.state)
+    if path.suffix == ".jsonl":
+        replayed = replay(path)
+        yield from replayed.problems
+        yield from reading.log(replayed)
+    elif _is_file(path.with_suffix(".jsonl")):
+        yield Checkpoint()
+        return
+    else:
+        yield from reading.document()
+    yield Checkpoint(state=reading.state)
 
 
 def _is_file(path: Path) -> bool:

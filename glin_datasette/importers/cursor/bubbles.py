@@ -20,9 +20,7 @@ from ..session import Session
 from ..sqlite_file import json_value
 from ..text import count, digest, epoch_time, identifier, normalise_time, string
 
-__all__ = ["SOURCE", "bubble_time", "folder_of", "model_of", "read_bubble"]
-
-SOURCE = "cursor"
+__all__ = ["bubble_time", "folder_of", "model_of", "read_bubble"]
 
 #: Milliseconds since 1970 from 2000 on: a smaller number counts from the program's start.
 _ABSOLUTE = 946_684_800_000

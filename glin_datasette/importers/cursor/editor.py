@@ -20,33 +20,30 @@ change alone would not do: it is that of the last prompt, and the reply goes on 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...models import Conversation
-from ..base import Checkpoint, Importer, Item, Moved, Said, Skipped
+from ..base import Checkpoint, Item, Moved, Said, Skipped
 from ..jsonl import BadLine
-from ..places import app_data
 from ..session import Session
 from ..sqlite_file import (
-    SIDECARS,
     Unreadable,
-    is_database,
     json_value,
     let_writers_in,
     reading,
     select,
-    table_names,
 )
 from ..text import digest, epoch_time, identifier, string
 from ..unchanged import note, unchanged
-from .bubbles import SOURCE, bubble_time, folder_of, model_of, read_bubble
+from . import SOURCE
+from .bubbles import bubble_time, folder_of, model_of, read_bubble
+from .identify import TABLE
 
-__all__ = ["CursorEditor", "holds", "places"]
+__all__ = ["holds", "read"]
 
-_TABLE = "cursorDiskKV"
 _COMPOSER = "composerData:"
 #: Milliseconds that a conversation rests before it may be passed over.
 _REST = 7 * 24 * 3600 * 1000
@@ -54,43 +51,18 @@ _REST = 7 * 24 * 3600 * 1000
 _CHILDREN = 100
 
 
-class CursorEditor(Importer):
-    """Reads the database of the editor."""
-
-    name = "cursor"
-    title = "Cursor"
-    source = SOURCE
-    sidecars = SIDECARS
-
-    def places(self) -> Sequence[Path]:
-        """The editor's global storage."""
-        return places()
-
-    def matches(self, path: Path) -> bool:
-        """``globalStorage/state.vscdb``."""
-        return path.name == "state.vscdb" and path.parent.name == "globalStorage"
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether it is a database with the table that only Cursor has."""
-        return is_database(head) and _TABLE in table_names(path)
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """Every conversation that may have changed, the oldest first."""
-        state = {}
-        try:
-            with reading(path, {_TABLE}) as conn:
-                marks = yield from _read(conn, start)
-            state = {"seen": note(marks)}
-        except Unreadable as ex:
-            if ex.locked:
-                raise OSError(str(ex)) from None  # Nothing was read; the next import tries.
-            yield Skipped(None, str(ex))
-        yield Checkpoint(state=state)
-
-
-def places() -> list[Path]:
-    """Where the editor keeps its database."""
-    return [folder / "User" / "globalStorage" for folder in app_data("Cursor")]
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """Every conversation that may have changed, the oldest first."""
+    state = {}
+    try:
+        with reading(path, {TABLE}) as conn:
+            marks = yield from _read(conn, start)
+        state = {"seen": note(marks)}
+    except Unreadable as ex:
+        if ex.locked:
+            raise OSError(str(ex)) from None  # Nothing was read; the next import tries.
+        yield Skipped(None, str(ex))
+    yield Checkpoint(state=state)
 
 
 def holds(path: Path, id: str) -> bool:
@@ -98,7 +70,7 @@ def holds(path: Path, id: str) -> bool:
     if not path.is_file():
         return False
     try:
-        with reading(path, {_TABLE}) as conn:
+        with reading(path, {TABLE}) as conn:
             return _value(conn, _COMPOSER + id) is not None and bool(_bubble_keys(conn, id, 1))
     except (Unreadable, OSError):
         return False
@@ -174,7 +146,7 @@ def _outlines(conn: sqlite3.Connection) -> Iterator[tuple[str, _Outline]]:
 
 def _keys(conn: sqlite3.Connection, prefix: str, limit: int = -1) -> list[tuple[Any, ...]]:
     """The keys that begin with ``prefix``, which ends with a colon."""
-    sql = f"select key from {_TABLE} where key >= ? and key < ? order by rowid limit ?"
+    sql = f"select key from {TABLE} where key >= ? and key < ? order by rowid limit ?"
     return select(conn, sql, [prefix, prefix[:-1] + ";", limit])
 
 
@@ -183,7 +155,7 @@ def _bubble_keys(conn: sqlite3.Connection, id: str, limit: int = -1) -> list[str
 
 
 def _value(conn: sqlite3.Connection, key: str) -> Any:
-    found = select(conn, f"select value from {_TABLE} where key = ?", [key])
+    found = select(conn, f"select value from {TABLE} where key = ?", [key])
     return found[0][0] if found else None
 
 

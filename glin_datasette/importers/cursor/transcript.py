@@ -17,89 +17,41 @@ so that a change in one place leaves the names of all others alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...tool_input import render_tool_input
-from ..base import Checkpoint, Importer, Item, Skipped, Unknown
-from ..jsonl import BadLine, Line, decode
+from ..base import Checkpoint, Item, Skipped, Unknown
+from ..jsonl import Line
 from ..records import read_records
 from ..session import Session
 from ..text import digest, identifier, string
-from . import editor
-from .bubbles import SOURCE
+from . import SOURCE
+from .editor import holds
+from .identify import MARKERS, ROLES
+from .places import editor_places
 from .prompts import read_prompt, without_redactions
 
-__all__ = ["CursorAgent"]
+__all__ = ["read"]
 
-_FOLDER = "agent-transcripts"
-_ROLES = ("user", "assistant")
-_MARKERS = frozenset({"turn_ended"})
 #: Tools whose ``path`` is a file; that of others may be a folder.
 _FILE_TOOLS = frozenset({"Delete", "EditNotebook", "Read", "StrReplace", "Write"})
-#: The beginning of a record whose end is not there.
-_CUT = re.compile(
-    rb'\s*\{\s*"role"\s*:\s*"(?:user|assistant)"\s*,\s*"message"\s*:\s*\{\s*"content"\s*:\s*[\["]'
-)
 #: Different lines of one kind that are counted, at the most.
 _COUNTED = 1024
 
 
-class CursorAgent(Importer):
-    """Reads the transcripts of Cursor's agents."""
-
-    name = "cursor-agent"
-    title = "Cursor agent"
-    source = SOURCE
-
-    def places(self) -> Sequence[Path]:
-        """The folder that has one for each project."""
-        return [Path.home() / ".cursor" / "projects"]
-
-    def matches(self, path: Path) -> bool:
-        """``agent-transcripts/*.jsonl``, there or in the folder of a conversation."""
-        return path.suffix == ".jsonl" and _FOLDER in path.parts[-4:-1]
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether a line has a role, a message with content, and nothing else."""
-        lines = head.split(b"\n")
-        for line in lines[:-1]:
-            try:
-                record = decode(line)
-            except BadLine:
-                continue
-            if _is_record(record):
-                return True
-            if string(record.get("type")) not in _MARKERS:
-                return False
-        try:
-            return _is_record(decode(lines[-1]))
-        except BadLine:
-            return _CUT.match(lines[-1]) is not None
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """What is said in it, unless the editor's database has that."""
-        id = identifier(path.stem) or "transcript"
-        if any(editor.holds(place / "state.vscdb", id) for place in editor.places()):
-            yield start
-            return
-        reader = _Reader.load(path, id, start.state)
-        end = yield from read_records(path, start, reader.read)
-        yield from reader.session.finish()
-        yield Checkpoint(*end, reader.dump())
-
-
-def _is_record(record: Mapping[str, Any]) -> bool:
-    message = record.get("message")
-    return (
-        record.keys() == {"role", "message"}
-        and record["role"] in _ROLES
-        and isinstance(message, dict)
-        and message.keys() == {"content"}
-    )
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What is said in it, unless the editor's database has that."""
+    id = identifier(path.stem) or "transcript"
+    if any(holds(place / "state.vscdb", id) for place in editor_places()):
+        yield start
+        return
+    reader = _Reader.load(path, id, start.state)
+    end = yield from read_records(path, start, reader.read)
+    yield from reader.session.finish()
+    yield Checkpoint(*end, reader.dump())
 
 
 @dataclass(slots=True)
@@ -132,9 +84,9 @@ class _Reader:
 
     def read(self, record: dict[str, Any], line: Line) -> Iterator[Item]:
         role, message = record.get("role"), record.get("message")
-        if role not in _ROLES:
+        if role not in ROLES:
             kind = string(record.get("type")) or string(role) or "no role"
-            if kind not in _MARKERS:
+            if kind not in MARKERS:
                 yield Unknown(kind[:60])
             return
         if not isinstance(message, dict):

@@ -6,23 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...models import Kind, Role
+from ...models import Kind
 from ..base import Item, Unknown
 from ..session import Session
 from ..text import count, identifier, normalise_time, string
+from .kinds import ROLES
 from .parts import Content, as_text, read_parts
 
-__all__ = ["TYPES", "say_message"]
-
-_ROLES: dict[str, Role] = {
-    "error": "system",
-    "gemini": "assistant",
-    "info": "system",
-    "user": "user",
-    "warning": "system",
-}
-#: What a message may be.
-TYPES = frozenset(_ROLES)
+__all__ = ["say_message"]
 
 _MAX_MODEL = 200
 #: What the client says in the user's place, to go on.
@@ -38,7 +29,7 @@ def say_message(session: Session, record: dict[str, Any], id: str) -> Iterator[I
     Its counts of tokens stand on the first of what it holds.
     """
     kind = string(record.get("type")) or "(none)"
-    role = _ROLES.get(kind)
+    role = ROLES.get(kind)
     if role is None:
         yield Unknown(f"message {kind[:50]}")
         return

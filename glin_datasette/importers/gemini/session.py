@@ -10,12 +10,11 @@ from typing import Any
 from ..base import Item, Moved, Said
 from ..session import Session
 from ..text import identifier, one_line
+from . import SOURCE
 from .messages import say_message
 from .project import project_root
 
-__all__ = ["SOURCE", "Reader", "Spoken"]
-
-SOURCE = "gemini"
+__all__ = ["Reader", "Spoken"]
 
 #: Raise it when what is carried along changes its shape.
 VERSION = 1

@@ -17,22 +17,19 @@ they hold credentials.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import configured
-from ..records import cut_line, read_records, records_in
-from .kinds import KINDS
-from .reader import SOURCE, Reader
 
-__all__ = ["Junie"]
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
-#: The beginning of a line that goes on behind the head.
-_BEGINS = re.compile(
-    rb'\{"kind":\s*"(' + b"|".join(sorted(kind.encode() for kind in KINDS)) + rb')"\s*[,}]'
-)
+__all__ = ["SOURCE", "Junie"]
+
+SOURCE = "junie"
 
 
 class Junie(Importer):
@@ -52,17 +49,12 @@ class Junie(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is an event of Junie."""
-        for record in records_in(head):
-            kind = record.get("kind")
-            if isinstance(kind, str) and kind in KINDS:
-                return True
-        return _BEGINS.match(cut_line(head)) is not None
+        from .identify import identify
+
+        return identify(path, head)
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """See :meth:`glin_datasette.importers.base.Importer.read`."""
-        reader = Reader.load(path.parent.name or path.stem, start.state)
-        end = yield from read_records(
-            path, start, lambda record, line: reader.read(record, line.key)
-        )
-        yield from reader.session.finish()
-        yield Checkpoint(*end, reader.dump())
+        from .reader import read
+
+        return read(path, start)

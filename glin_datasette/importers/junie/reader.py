@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ...models import Kind, Message, Role
-from ..base import Item, Said, Unknown, Usage
+from ..base import Checkpoint, Item, Said, Unknown, Usage
+from ..records import read_records
 from ..session import Session
 from ..text import count, digest, epoch_time, identifier, string
+from . import SOURCE
 from .blocks import Block, read_block
 from .kinds import AGENT_QUIET, QUIET
 
-__all__ = ["SOURCE", "Reader"]
-
-SOURCE = "junie"
+__all__ = ["Reader", "read"]
 
 #: Messages that are remembered, because they may be written again.
 _STEPS = 256
+
+
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What a file holds from ``start`` on."""
+    reader = Reader.load(path.parent.name or path.stem, start.state)
+    end = yield from read_records(path, start, lambda record, line: reader.read(record, line.key))
+    yield from reader.session.finish()
+    yield Checkpoint(*end, reader.dump())
 
 
 @dataclass(slots=True)

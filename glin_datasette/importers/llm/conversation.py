@@ -15,9 +15,7 @@ from ..sqlite_file import MAX_VALUE, select
 from ..text import count, digest, string
 from .tables import Row, Tables, as_json
 
-__all__ = ["SOURCE", "Chat", "Usage", "usage_of"]
-
-SOURCE = "llm"
+__all__ = ["Chat", "Usage", "usage_of"]
 
 
 @dataclass(frozen=True, slots=True)

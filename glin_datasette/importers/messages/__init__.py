@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
-from .reader import read
+from ..importer import Importer
+
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
 
 __all__ = ["Messages"]
 
@@ -37,4 +40,6 @@ class Messages(Importer):
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
         """Messages in the order of the rows."""
+        from .reader import read
+
         return read(path, start)

@@ -7,90 +7,47 @@ else is read: there are tables of accounts, credentials and shares, too.
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..base import Checkpoint, Importer, Item, Skipped
+from ..base import Checkpoint, Item, Skipped
 from ..jsonl import BadLine, decode
-from ..sqlite_file import SIDECARS, Unreadable, columns, is_database, reading
+from ..sqlite_file import Unreadable, columns, reading
 from ..text import identifier
 from ..unchanged import note, unchanged
-from .places import data_folder, named_database
-from .reader import SOURCE, Facts, MessageOf, read_session
+from .identify import has_tables
+from .reader import Facts, MessageOf, read_session
 
-__all__ = ["OpencodeDatabase"]
+__all__ = ["read"]
 
 _TABLES = ("message", "part", "project", "session")
 
-#: What each table has, if it is opencode's.
-_COLUMNS = {
-    "message": {"data", "id", "session_id", "time_created", "time_updated"},
-    "part": {"data", "id", "message_id", "session_id", "time_updated"},
-    "project": {"id", "worktree"},
-    "session": {"directory", "id", "parent_id", "project_id", "time_created", "time_updated"}
-    | {"title", "version"},
-}
 #: Of a session, where it has them; ``fork_session_id`` is newer.
 _FACTS = ("directory", "fork_session_id", "parent_id", "revert", "title", "version")
 
-_NAME = re.compile(r"opencode(?:-[\w.-]+)?\.db", re.ASCII)
 
-
-class OpencodeDatabase(Importer):
-    """Importer of opencode's database."""
-
-    name = "opencode-db"
-    title = "opencode (database)"
-    source = SOURCE
-    sidecars = SIDECARS
-    nested = False
-
-    def places(self) -> Sequence[Path]:
-        """The data folder, and the one that ``$OPENCODE_DB`` names a file in."""
-        named = named_database()
-        return list(dict.fromkeys([data_folder(), *([named.parent] if named else [])]))
-
-    def matches(self, path: Path) -> bool:
-        """``opencode.db``, ``opencode-<channel>.db``, or what ``$OPENCODE_DB`` names."""
-        return _NAME.fullmatch(path.name) is not None or path == named_database()
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether it is a database with opencode's tables."""
-        if not is_database(head):
-            return False
-        try:
-            with reading(path, ()) as conn:
-                return _is_ours(conn)
-        except (OSError, Unreadable):
-            return False
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """The sessions that have changed since the last reading."""
-        kept = start.state.get("reverted")
-        reverted = dict(kept) if isinstance(kept, dict) else {}
-        marks: dict[str, str] | None = None
-        try:
-            with reading(path, _TABLES) as conn:
-                if _is_ours(conn):
-                    marks = _marks(conn)
-                    same = unchanged(marks, start.state.get("sessions"))
-                    for id in marks:
-                        if id not in same:
-                            yield from _session(conn, id, reverted)
-                else:
-                    yield Skipped(None, "has not the tables of opencode")
-        except Unreadable as problem:
-            yield Skipped(None, str(problem))
-            marks = None
-        state: dict[str, Any] = {"sessions": note(marks)} if marks else {}
-        yield Checkpoint(state=state | ({"reverted": reverted} if reverted else {}))
-
-
-def _is_ours(conn: sqlite3.Connection) -> bool:
-    return all(wanted <= columns(conn, table) for table, wanted in _COLUMNS.items())
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """The sessions that have changed since the last reading."""
+    kept = start.state.get("reverted")
+    reverted = dict(kept) if isinstance(kept, dict) else {}
+    marks: dict[str, str] | None = None
+    try:
+        with reading(path, _TABLES) as conn:
+            if has_tables(conn):
+                marks = _marks(conn)
+                same = unchanged(marks, start.state.get("sessions"))
+                for id in marks:
+                    if id not in same:
+                        yield from _session(conn, id, reverted)
+            else:
+                yield Skipped(None, "has not the tables of opencode")
+    except Unreadable as problem:
+        yield Skipped(None, str(problem))
+        marks = None
+    state: dict[str, Any] = {"sessions": note(marks)} if marks else {}
+    yield Checkpoint(state=state | ({"reverted": reverted} if reverted else {}))
 
 
 def _marks(conn: sqlite3.Connection) -> dict[str, str]:

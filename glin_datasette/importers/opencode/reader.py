@@ -11,11 +11,10 @@ from ...models import Relation
 from ..base import Item, Moved, Said, Skipped, Unknown, Usage
 from ..session import Session
 from ..text import count, epoch_time, identifier, string
+from . import SOURCE
 from .parts import Told, say_error, say_part
 
-__all__ = ["SOURCE", "Facts", "MessageOf", "read_session"]
-
-SOURCE = "opencode"
+__all__ = ["Facts", "MessageOf", "read_session"]
 
 #: What opencode calls a session before it has thought of a title.
 _NO_TITLE = re.compile(r"(?:New|Child) session - \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

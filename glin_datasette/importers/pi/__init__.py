@@ -21,22 +21,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base import Checkpoint, Importer, Item
+from ..importer import Importer
 from ..places import configured
-from ..records import cut_line, records_in
-from .reader import SOURCE, read_session
-from .tree import KINDS
 
-__all__ = ["Pi"]
+if TYPE_CHECKING:
+    from ..base import Checkpoint, Item
+
+__all__ = ["SOURCE", "Pi"]
+
+SOURCE = "pi"
 
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT[\d-]+Z_.+\.jsonl", re.ASCII)
-#: The beginning of a header that goes on behind the head.
-_HEADER = re.compile(
-    rb'\{"type":\s*"session",\s*(?:"version":\s*\d+,\s*)?"id":\s*"[^"]+",\s*"timestamp":\s*"'
-)
 
 
 class Pi(Importer):
@@ -59,21 +58,12 @@ class Pi(Importer):
 
     def identify(self, path: Path, head: bytes) -> bool:
         """Whether one of the first lines is a header or an entry of pi."""
-        if any(map(_is_record, records_in(head))):
-            return True
-        return _HEADER.match(cut_line(head)) is not None
+        from .identify import identify
+
+        return identify(path, head)
 
     def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """The whole file, whatever was read before."""
-        yield from read_session(path)
-        yield Checkpoint()
+        """See :meth:`glin_datasette.importers.base.Importer.read`."""
+        from .reader import read
 
-
-def _is_record(record: Mapping[str, object]) -> bool:
-    kind = record.get("type")
-    if kind == "session":
-        times = isinstance(record.get("id"), str) and isinstance(record.get("timestamp"), str)
-        return times and isinstance(record.get("cwd"), str)
-    if not isinstance(kind, str) or kind not in KINDS or "parentId" not in record:
-        return False
-    return isinstance(record.get("id"), str) and isinstance(record.get("timestamp"), str)
+        return read(path, start)

@@ -8,25 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from ..base import Item, Moved, Said, Skipped, Unknown
+from ..base import Checkpoint, Item, Moved, Said, Skipped, Unknown
 from ..jsonl import read_lines
 from ..session import Session
 from ..text import identifier, normalise_time, string
+from . import SOURCE
 from .entries import key_of, say_entry
 from .tree import KINDS, QUIET, Tree, is_entry, read_tree
 
-__all__ = ["SOURCE", "read_session"]
-
-SOURCE = "pi"
+__all__ = ["read"]
 
 _FILE_NAME = re.compile(r"\d{4}-\d\d-\d\dT[\d-]+Z_(.+)\.jsonl", re.ASCII)
 
 
-def read_session(path: Path) -> Iterator[Item]:
-    """What a file holds.
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """The whole file, whatever was read before.
 
     :raises OSError: if it cannot be read
     """
+    yield from _read_session(path)
+    yield Checkpoint()
+
+
+def _read_session(path: Path) -> Iterator[Item]:
     tree = read_tree(path)
     reader = _Reader(path, tree)
     number = 0

@@ -1,8 +1,4 @@
-"""The project's own export format, JSON Lines, as ``docs/formats.md`` describes it.
-
-What is read is stored as it was exported: nothing is cleaned, derived or put in another
-order, so that an import into an empty archive gives an equal one.
-"""
+"""From the lines of an export to what they were made of."""
 
 from __future__ import annotations
 
@@ -10,13 +6,12 @@ import base64
 import binascii
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from ..dates import normalise_time
-from ..models import (
+from ...dates import normalise_time
+from ...models import (
     KINDS,
     RELATIONS,
     ROLES,
@@ -27,14 +22,11 @@ from ..models import (
     RefType,
     TitleFrom,
 )
-from .base import Checkpoint, File, Importer, Item, Said, Skipped, Unknown
-from .jsonl import read_lines
+from ..base import Checkpoint, File, Item, Said, Skipped, Unknown
+from ..jsonl import read_lines
+from . import FORMAT, VERSION
 
-__all__ = ["FORMAT", "VERSION", "GlinImporter"]
-
-#: ``type`` and ``version`` of the first line of an export.
-FORMAT = "glin-export"
-VERSION = 1
+__all__ = ["read"]
 
 #: How many conversations may take turns in a file and keep their order.
 _OPEN = 256
@@ -56,49 +48,28 @@ _CONVERSATION = (
 )  # fmt: skip
 
 
-class GlinImporter(Importer):
-    """Reads what ``glin-datasette export`` writes."""
-
-    name = "glin"
-    title = "glin export"
-    source = None
-    exact = True
-    restores = True
-
-    def matches(self, path: Path) -> bool:
-        """Every ``*.jsonl``."""
-        return path.suffix == ".jsonl"
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether the first line is the header of an export."""
-        try:
-            header = json.loads(head.partition(b"\n")[0])
-        except (ValueError, RecursionError):
-            return False
-        return isinstance(header, dict) and header.get("type") == FORMAT
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """Conversations and messages in the order of the file."""
-        reader = _Reader(current=tuple(start.state.get("conversation", ())))
-        reader.latest = {(a, b): ts for a, b, ts in start.state.get("latest", ())}
-        end, number = start.offset, start.line
-        for line in read_lines(path, start.offset, start.line):
-            if line.record is None:
-                if line.error is not None:
-                    yield Skipped(line.number, line.error)
-                if line.torn:
-                    break
-            else:
-                try:
-                    yield from reader.items(line.record)
-                except _NewerFormat as ex:
-                    yield Skipped(line.number, str(ex))
-                    break
-                except ValueError as ex:
-                    yield Skipped(line.number, str(ex))
-            end, number = line.end, line.number
-        latest = [[*owner, ts] for owner, ts in reader.latest.items()]
-        yield Checkpoint(end, number, {"conversation": list(reader.current), "latest": latest})
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """Conversations and messages in the order of the file."""
+    reader = _Reader(current=tuple(start.state.get("conversation", ())))
+    reader.latest = {(a, b): ts for a, b, ts in start.state.get("latest", ())}
+    end, number = start.offset, start.line
+    for line in read_lines(path, start.offset, start.line):
+        if line.record is None:
+            if line.error is not None:
+                yield Skipped(line.number, line.error)
+            if line.torn:
+                break
+        else:
+            try:
+                yield from reader.items(line.record)
+            except _NewerFormat as ex:
+                yield Skipped(line.number, str(ex))
+                break
+            except ValueError as ex:
+                yield Skipped(line.number, str(ex))
+        end, number = line.end, line.number
+    latest = [[*owner, ts] for owner, ts in reader.latest.items()]
+    yield Checkpoint(end, number, {"conversation": list(reader.current), "latest": latest})
 
 
 class _NewerFormat(ValueError):

@@ -1,44 +1,23 @@
-"""claude.ai's export: the .zip that the service sends, or what comes out of it.
-
-It has no known place. The conversations are in ``conversations.json``, an array: {uuid,
-name, chat_messages: [{uuid, sender, text, content, created_at, attachments, files,
-parent_message_uuid}]}. ``content`` has blocks (text, thinking, tool_use, tool_result);
-``text`` repeats them, and stands alone in old exports. ``parent_message_uuid`` makes a tree of
-the messages. Nothing says which way through it was seen last; the one to the newest message
-is the conversation, and the others are branches of it.
-
-Projects are in ``projects.json``, an array, or one in each ``projects/<uuid>.json``: {uuid,
-name, description, prompt_template, docs: [{uuid, filename, content}]}. Each becomes a
-conversation of its own, with its instructions and documents, so that they can be found. The
-export does not say which conversations belong to it.
-
-A message is known by its uuid, in its conversation. There are no tokens in an export, and
-as a rule no models.
-"""
+"""From an export to conversations with their branches, and projects."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..models import Attachment, Role
-from ..tool_input import render_tool_input
-from .base import Checkpoint, Importer, Item, Skipped, Unknown
-from .branches import paths, tell_paths
-from .export_files import Export, Record, encrypted_names, media_type, outlines
-from .session import Session, attachment_note
-from .text import count, digest, identifier, normalise_time, string
+from ...models import Attachment, Role
+from ...tool_input import render_tool_input
+from ..base import Checkpoint, Item, Skipped, Unknown
+from ..branches import paths, tell_paths
+from ..export_files import Export, Record, media_type
+from ..session import Session, attachment_note
+from ..text import count, digest, identifier, normalise_time, string
+from . import CONVERSATIONS, PROJECTS, SOURCE
 
-__all__ = ["ClaudeAI"]
+__all__ = ["read"]
 
-_SOURCE = "claude-ai"
-_CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json")
-#: A project that has a document of its own is called by its uuid.
-_PROJECTS = re.compile(r"projects\.json|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json")
-_DOCUMENTS = re.compile(f"{_CONVERSATIONS.pattern}|{_PROJECTS.pattern}")
 _SENDERS: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 #: The parent of a message that has none.
 _ROOT = "00000000-0000-4000-8000-000000000000"
@@ -48,39 +27,18 @@ _QUIET = frozenset({"flag", "redacted_thinking", "token_budget"})
 _MOST = 500
 
 
-class ClaudeAI(Importer):
-    """Reads the export of claude.ai."""
-
-    name = _SOURCE
-    title = "claude.ai export"
-    source = _SOURCE
-
-    def matches(self, path: Path) -> bool:
-        """``conversations.json`` and ``projects.json``."""
-        return bool(_CONVERSATIONS.fullmatch(path.name)) or path.name == "projects.json"
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether the first conversation has ``chat_messages``, or it is a project."""
-        if any(map(_is_ours, outlines(path, head, _DOCUMENTS))):
-            return True
-        return "users.json" in encrypted_names(path, head, _CONVERSATIONS)
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """The conversations in the order of the export, each with its branches behind it,
-        and then the projects."""
-        with Export(path) as export:
-            for record in export.records(_CONVERSATIONS, _PROJECTS):
-                if isinstance(record, Skipped):
-                    yield record
-                else:
-                    yield from _record(record)
-                # A large one is not held while the next one is read.
-                del record
-        yield Checkpoint()
-
-
-def _is_ours(keys: frozenset[str]) -> bool:
-    return keys >= {"uuid", "chat_messages"} or keys >= {"uuid", "prompt_template", "docs"}
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """The conversations in the order of the export, each with its branches behind it,
+    and then the projects."""
+    with Export(path) as export:
+        for record in export.records(CONVERSATIONS, PROJECTS):
+            if isinstance(record, Skipped):
+                yield record
+            else:
+                yield from _record(record)
+            # A large one is not held while the next one is read.
+            del record
+    yield Checkpoint()
 
 
 def _record(record: Record) -> Iterator[Item]:
@@ -114,7 +72,7 @@ def _conversation(record: Record, id: str, facts: dict[str, Any]) -> Iterator[It
         previous = name
     times = {name: normalise_time(each.get("created_at")) for name, each in messages.items()}
     ways = paths(parents, times, identifier(facts.get("current_leaf_message_uuid")))
-    session = Session(_SOURCE, id, transport="web", model=string(facts.get("model")))
+    session = Session(SOURCE, id, transport="web", model=string(facts.get("model")))
     session.entitle(facts.get("name"), "generated")
 
     def say(session: Session, name: str) -> Iterator[Item]:
@@ -292,7 +250,7 @@ def _dicts(facts: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
 
 def _project(id: str, facts: dict[str, Any]) -> Iterator[Item]:
     """What a project holds: what it is for, its instructions and its documents."""
-    session = Session(_SOURCE, id, transport="web")
+    session = Session(SOURCE, id, transport="web")
     session.entitle(facts.get("name"), "custom")
     ts = normalise_time(facts.get("created_at"))
     about = string(facts.get("description"))

@@ -1,28 +1,4 @@
-"""aider: ``.aider.chat.history.md``, in the top folder of each project.
-
-aider appends to it, Markdown in which the beginnings of lines tell who speaks::
-
-    # aider chat started at 2024-05-01 10:11:12      a run begins, in local time
-
-    > Aider v0.86.1                                  aider's own words
-    > Model: gpt-4o with diff edit format
-
-    #### Why does the tide run late?                 a prompt, each line of it
-
-    Because of the moon.                             the reply: everything else
-
-    > Tokens: 2.1k sent, 300 received. Cost: …
-    > Commit 1a2b3c4 fix: mind the moon
-
-Each run is a conversation. There are no ids and no other times, so a run is known by the
-path of its file, its header and which one of that header it is; a message by its place in
-its run, which only grows at its end. A file that was moved is read as a new one. Every
-message has the time at which its run began.
-
-aider ends a prompt's lines, and the last line of each thing it says itself, with two
-spaces. Where it did so (an editor may have taken them away), a heading or a quotation in a
-reply is told from a prompt by that.
-"""
+"""From a history to conversations, one for each run."""
 
 from __future__ import annotations
 
@@ -33,19 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from .base import Checkpoint, Importer, Item, Skipped, Usage
-from .jsonl import MAX_LINE
-from .session import Session
-from .text import clean, normalise_time, string
+from ..base import Checkpoint, Item, Skipped, Usage
+from ..jsonl import MAX_LINE
+from ..session import Session
+from ..text import clean, normalise_time, string
+from . import SOURCE
 
-__all__ = ["Aider"]
+__all__ = ["read"]
 
-SOURCE = "aider"
-
-_NAME = ".aider.chat.history.md"
 _HEADER = re.compile(r"# aider chat started at (\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})")
-_HEADER_LINE = re.compile(rb"\s*# aider chat started at \d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\s*\n")
-_BEGINS = b"# aider chat started at "
 _BOM = b"\xef\xbb\xbf"
 
 #: Headers whose number is remembered: two runs that began in the same second are near.
@@ -68,48 +40,30 @@ _UNITS = {"k": 1000, "M": 1_000_000}
 Speaker = Literal["user", "assistant", "aider"]
 
 
-class Aider(Importer):
-    """Importer of aider's chat histories."""
-
-    name = SOURCE
-    title = "aider"
-    source = SOURCE
-
-    def matches(self, path: Path) -> bool:
-        """``*.aider.chat.history.md``."""
-        return path.name.endswith(_NAME)
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether it begins with the header of a run; or has one, if it is called so."""
-        head = head.removeprefix(_BOM)
-        if self.matches(path):
-            return _BEGINS in head
-        return _HEADER_LINE.match(head) is not None
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """See :meth:`glin_datasette.importers.base.Importer.read`. Ends at the beginning of
-        the last run, which is read again when the file has grown."""
-        counts = {str(k): int(v) for k, v in start.state.get("headers", {}).items()}
-        run = _begin(path, "", 1)  # What stands before the first header.
-        end = start
-        with path.open("rb") as file:
-            file.seek(start.offset)
-            number = start.line
-            while (line := _next_line(file)) is not None:
-                if line.text is None:
-                    number += 1
-                    yield Skipped(number, line.error)
-                    continue
-                header = _HEADER.fullmatch(line.text.rstrip())
-                if header:
-                    yield from run.finish()
-                    end = Checkpoint(line.begin, number, {"headers": dict(counts)})
-                    run = _begin(path, header[1], _count(counts, header[1]))
-                else:
-                    yield from run.read(line.text)
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """What a file holds from ``start`` on. Ends at the beginning of the last run, which is
+    read again when the file has grown."""
+    counts = {str(k): int(v) for k, v in start.state.get("headers", {}).items()}
+    run = _begin(path, "", 1)  # What stands before the first header.
+    end = start
+    with path.open("rb") as file:
+        file.seek(start.offset)
+        number = start.line
+        while (line := _next_line(file)) is not None:
+            if line.text is None:
                 number += 1
-        yield from run.finish()
-        yield end
+                yield Skipped(number, line.error)
+                continue
+            header = _HEADER.fullmatch(line.text.rstrip())
+            if header:
+                yield from run.finish()
+                end = Checkpoint(line.begin, number, {"headers": dict(counts)})
+                run = _begin(path, header[1], _count(counts, header[1]))
+            else:
+                yield from run.read(line.text)
+            number += 1
+    yield from run.finish()
+    yield end
 
 
 @dataclass(frozen=True, slots=True)

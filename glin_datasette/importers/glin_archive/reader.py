@@ -1,14 +1,4 @@
-"""Another archive of this project: the file ``glin.db`` of another machine, or a backup.
-
-It is read with plain SQL, at one moment, while others may write to it. Archives of older
-schema versions lack columns and tables, which then say nothing; one that a newer release
-wrote may mean anything and is refused. Ids are those of the archive: ``source`` and
-``source_id`` of a conversation, ``source_id`` of a message, and where that has none, the
-one that an export gives it.
-
-Archives and their backups lie in folders with transcripts, but nobody who names such a
-folder wants all of them merged: a file is read only where it is named itself.
-"""
+"""From the rows of an archive to what they were made of."""
 
 from __future__ import annotations
 
@@ -17,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from ..dates import normalise_time
-from ..generated_ids import GeneratedIds
-from ..models import (
+from ...dates import normalise_time
+from ...generated_ids import GeneratedIds
+from ...models import (
     KINDS,
     RELATIONS,
     ROLES,
@@ -30,17 +20,13 @@ from ..models import (
     RefType,
     TitleFrom,
 )
-from .base import Checkpoint, File, Importer, Item, Said, Skipped
-from .sqlite_file import SIDECARS, Unreadable, columns, is_database, reading, table_names
+from ..base import Checkpoint, File, Item, Said, Skipped
+from ..sqlite_file import Unreadable, columns, reading
 
-__all__ = ["NEWEST_SCHEMA", "GlinArchive"]
+__all__ = ["NEWEST_SCHEMA", "read"]
 
 #: The newest schema version that this module knows.
 NEWEST_SCHEMA = 4
-
-#: "glin", where SQLite's header has the id of the application.
-_APPLICATION_ID = b"glin"
-_HEADER_END = 72
 
 _STEPS = "_sqlite_migrations"
 _TABLES = frozenset(
@@ -73,45 +59,18 @@ _MAX_VALUE = 10**9
 _FIRST = "0"
 
 
-class GlinArchive(Importer):
-    """Reads the archives of other machines, and backups."""
-
-    name = "glin-archive"
-    title = "glin archive"
-    source = None
-    exact = True
-    merges = True
-    only_named = True
-    sidecars = SIDECARS
-
-    def matches(self, path: Path) -> bool:
-        """None: no path tells an archive from another database."""
-        return False
-
-    def identify(self, path: Path, head: bytes) -> bool:
-        """Whether it is a database with the id or the tables of an archive."""
-        if not is_database(head):
-            return False
-        if head[_HEADER_END - 4 : _HEADER_END] == _APPLICATION_ID:
-            return True
-        # A new archive that is open has its first page in the WAL.
-        try:
-            return {_STEPS, "conversations", "messages", "message_refs"} <= table_names(path)
-        except (OSError, ValueError):
-            return False
-
-    def read(self, path: Path, start: Checkpoint) -> Iterator[Item]:
-        """Conversations in order of time, each with its messages."""
-        try:
-            with reading(path, _TABLES) as conn:
-                conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
-                if error := _refusal(conn):
-                    yield Skipped(None, error)
-                else:
-                    yield from _Archive(conn).items()
-        except Unreadable as ex:
-            yield Skipped(None, str(ex))
-        yield Checkpoint()
+def read(path: Path, start: Checkpoint) -> Iterator[Item]:
+    """Conversations in order of time, each with its messages."""
+    try:
+        with reading(path, _TABLES) as conn:
+            conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
+            if error := _refusal(conn):
+                yield Skipped(None, error)
+            else:
+                yield from _Archive(conn).items()
+    except Unreadable as ex:
+        yield Skipped(None, str(ex))
+    yield Checkpoint()
 
 
 def _refusal(conn: sqlite3.Connection) -> str | None:
