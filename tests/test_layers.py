@@ -279,9 +279,7 @@ def test_what_is_loaded_when_it_is_used_is_what_type_checkers_see(package: str) 
     }
     homes = {name: home for home, names in module._HOMES.items() for name in names.split()}
     assert homes == seen
-    # What storage passes on is from another package.
-    passed_on = {"Filters"} if package == "storage" else set()
-    assert set(homes) | passed_on == set(module.__all__)
+    assert set(homes) == set(module.__all__)
     # A module that is loaded becomes a name of its package, and would hide the other.
     assert set(homes) & {m.name for m in pkgutil.iter_modules(module.__path__)} == set()
     with pytest.raises(AttributeError, match=f"{package}.*no attribute 'nothing'"):

@@ -31,7 +31,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import lazily
-from ..models import Filters
 
 if TYPE_CHECKING:
     from .about import (
@@ -94,7 +93,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Filters",
     "Keep",
     "Loader",
     "MigrationReport",

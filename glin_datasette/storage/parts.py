@@ -7,7 +7,6 @@ import contextlib
 import sqlite_utils
 
 from ..errors import ArchiveBusy
-from ..queries.parts import parts_of
 from .connection import timed, transaction
 from .schema import create_search_triggers, drop_search_triggers, search_available
 
@@ -52,6 +51,9 @@ def complete_parts(db: sqlite_utils.Database) -> int:
 
 
 def _complete_batch(db: sqlite_utils.Database) -> int:
+    # Whenever an archive is opened this module is loaded, and hardly ever anything is missing.
+    from ..queries.parts import parts_of
+
     with transaction(db):
         computed: list[tuple[int, str]] = []
         size = 0
