@@ -136,8 +136,6 @@ def _watch(wanted: Sequence[Path] | None, options: ImportOptions, as_json: bool)
     from ..ingest.watch import Watcher
     from ..storage import get_db
 
-    # Errors of a wrong --db or a damaged archive end the command before it watches.
-    open_archive()
     path = archive_path()
 
     def report(found: ImportReport) -> None:
@@ -158,6 +156,8 @@ def _watch(wanted: Sequence[Path] | None, options: ImportOptions, as_json: bool)
     ends = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: watcher.stop()) for number in ends]
     try:
+        # Errors of a wrong --db or a damaged archive end the command before it watches.
+        open_archive()
         click.echo("Watching for changes; Ctrl-C stops it", err=True)
         watcher.run()
     finally:

@@ -120,7 +120,7 @@ def _repair(folder: Path) -> tuple[object, ...]:
     with get_db(path) as db:
         drop_search_triggers(db)
         db.execute("insert into messages_fts(messages_fts) values ('delete-all')")
-        db.execute("drop index idx_messages_usage")
+        db.execute("drop index idx_messages_ts")
     return "--db", path, "check", "--repair"
 
 
