@@ -252,11 +252,7 @@ def counts(db: Database) -> None:
         " WHERE parent_id IS NULL AND parent_source_id IS NOT NULL"
     )
     # A file is asked for by the end of its path: the name behind the last slash is looked up.
-    db.execute(
-        "CREATE INDEX idx_message_refs_name ON message_refs("
-        "substr(ref_value, length(rtrim(ref_value, replace(ref_value, '/', ''))) + 1)"
-        ") WHERE ref_type = 'file'"
-    )
+    db.execute(NAME_INDEX)
     make_counts(db)
 
 
@@ -359,6 +355,13 @@ _DEPENDS = {
     "usage": ("ts", "role", "kind", "model", *_SUMS["usage"]),
 }
 
+#: By the name of a file, which is behind the last slash of its path.
+NAME_INDEX = (
+    "CREATE INDEX idx_message_refs_name ON message_refs("
+    "substr(ref_value, length(rtrim(ref_value, replace(ref_value, '/', ''))) + 1)"
+    ") WHERE ref_type = 'file'"
+)
+
 COUNTS = (*_KEYS, "files")
 
 COUNT_TRIGGERS = (
@@ -389,7 +392,7 @@ def counted(table: str, where: str = "true") -> str:
         )
     keys = [f"{key.format(m='m')} AS {name}" for name, key in _KEYS[table].items()]
     # A sum that grows out of 64 bits must not stop an import, as it does in sum().
-    sums = [f"CAST(total(m.{name}) AS INTEGER) AS {name}" for name in _SUMS[table]]
+    sums = [f"CAST(total(CAST(m.{name} AS INTEGER)) AS INTEGER) AS {name}" for name in _SUMS[table]]
     groups = ", ".join(str(number + 1) for number in range(len(keys)))
     return (
         f"SELECT {', '.join([*keys, 'count(*) AS messages', *sums])}"
@@ -433,7 +436,7 @@ def create_count_triggers(db: Database) -> None:
 
 def _add(table: str, row: str) -> str:
     keys = [key.format(m=row) for key in _KEYS[table].values()]
-    sums = [f"coalesce({row}.{name}, 0)" for name in _SUMS[table]]
+    sums = [f"CAST(coalesce({row}.{name}, 0) AS INTEGER)" for name in _SUMS[table]]
     return f"INSERT INTO {table} VALUES ({', '.join([*keys, '1', *sums])}) {_adding(table)};"
 
 
@@ -444,7 +447,9 @@ def _adding(table: str) -> str:
 
 def _remove(table: str, row: str) -> str:
     """No count falls below 1: a row that would is removed."""
-    sums = [f"{name} = {name} - coalesce({row}.{name}, 0)" for name in _SUMS[table]]
+    sums = [
+        f"{name} = {name} - CAST(coalesce({row}.{name}, 0) AS INTEGER)" for name in _SUMS[table]
+    ]
     where = " AND ".join(f"{name} = {key.format(m=row)}" for name, key in _KEYS[table].items())
     return (
         f"UPDATE {table} SET {', '.join(['messages = messages - 1', *sums])} WHERE {where};"

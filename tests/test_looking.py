@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlite_utils
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 
 from glin_datasette.language import read
 from glin_datasette.models import Conversation, Message, Ref
-from glin_datasette.search import facets, looking, search
+from glin_datasette.queries import Query, load
+from glin_datasette.search import facets, looking, messages, search
 from glin_datasette.search.stretches import Stretches, stretches_of
 from glin_datasette.storage import get_db, loading, query_messages
 
@@ -78,11 +81,16 @@ def _message(numbers: random.Random, ts: datetime | None, source_id: str) -> Mes
     return Message(
         role=numbers.choice(["user", "assistant", "assistant", "tool"]),
         content=" ".join([*words, "x" * numbers.randrange(5), source_id]),
-        ts=ts.isoformat() if ts else None, source_id=source_id,
+        ts=_stored(ts) if ts else None, source_id=source_id,
         model=numbers.choice([None, "m1", "m2"]),
         tags=("odd",) if numbers.random() < 0.1 else (),
         refs=(*files[: numbers.random() < 0.2], *commits[: numbers.random() < 0.1]),
     )  # fmt: skip
+
+
+def _stored(ts: datetime) -> str:
+    """As the archive writes times."""
+    return ts.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @pytest.fixture
@@ -93,6 +101,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "_SORTED_HITS": 40, "_ONE_BY_ONE": {"word": 6, "words": 3, "prefix": 1},
     }.items():  # fmt: skip
         monkeypatch.setattr(looking, name, value)
+    monkeypatch.setattr(messages, "load", _load_small)
+
+
+def _load_small(name: str, *, indexed: bool) -> Query:
+    query = load(name, indexed=indexed)
+    for large, small in (("n > 2000", "n > 15"), ("max(500,", "max(5,")):
+        assert (large in query._body) == (name == "search_messages" and indexed)
+        query = dataclasses.replace(query, _body=query._body.replace(large, small))
+    return query
 
 
 QUERIES = st.builds(
@@ -122,6 +139,8 @@ def test_what_is_found(query: str, page: tuple[int, int], many: sqlite_utils.Dat
     if ranked.ranked != "no":
         assert len(hits) == ranked.total
     assert set(hits) <= set(meant)
+    if ranked.ranked.startswith("newest"):
+        assert set(hits) == set(sorted(filter(None, meant), reverse=True)[: ranked.total])
     counted = facets(many, query)
     assert (counted.messages, counted.exact) == (ranked.total, ranked.exact)
 
@@ -169,4 +188,24 @@ def test_every_way_of_looking_is_taken(many: sqlite_utils.Database, small: None)
                 spans = "" if look.spans is None else "among" if look.among else "spans"
                 bounds = "first" * (look.first is not None) + "last" * (look.last is not None)
                 ways.add((spans, bounds))
-    assert ways == {("", ""), ("spans", ""), ("among", ""), ("", "firstlast"), ("", "first")}
+    assert {("", ""), ("spans", ""), ("among", ""), ("", "firstlast"), ("", "first")} <= ways
+
+
+def test_every_page_of_one_long_conversation_holds_other_hits(tmp_path: Path) -> None:
+    with get_db(tmp_path / "glin.db") as db:
+        with loading(db, "one") as loader:
+            for name, count in (("a", 3000), ("b", 8000)):
+                loader.conversation(Conversation(source="one", source_id=name))
+                for n in range(count):
+                    ts = _stored(START + timedelta(days=name == "b", seconds=n))
+                    message = Message(role="user", content="word", ts=ts, source_id=f"{name}{n}")
+                    loader.message(name, message)
+        pages = [
+            [hit.message_id for hit in search(db, "word conversation:1", sort=sort, offset=n).hits]
+            for sort in ("newest", "rank")
+            for n in (0, 20, 40)
+        ]
+        assert pages[:3] == [list(range(end, end - 20, -1)) for end in (3000, 2980, 2960)]
+        assert len({each for page in pages[3:] for each in page}) == 60
+        last = search(db, "word conversation:2 since:2026-01-02", limit=20_000)
+        assert (last.total, last.exact) == (8000, True)

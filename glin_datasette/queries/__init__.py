@@ -14,7 +14,7 @@ where it looks, see :mod:`.filters`, :mod:`.look` and :mod:`.text`:
 
 - ``-- matches``: the tables with the matches of ``q``; with ``narrow`` behind it always also
   ``m``, the index that filters look into
-- ``-- within``, ``-- latest``: conditions on these matches, and their order
+- ``-- within``: conditions on these matches
 - ``-- messages``: the table ``m`` of messages, where there are no words to match
 - ``-- filters``: the message filters
 - ``-- unindexed``: what the index cannot answer of ``q``
@@ -40,7 +40,7 @@ __all__ = ["EVERYWHERE", "Look", "Param", "Query", "Span", "load", "names"]
 
 _HEADER = re.compile(r"^-- (title|description|param): *(.*)$")
 _PLACE = re.compile(
-    r"^ *-- (filters|unindexed|matches narrow|matches|within|latest|messages)$", re.MULTILINE
+    r"^ *-- (filters|unindexed|matches narrow|matches|within|messages)$", re.MULTILINE
 )
 
 # The text of a message is fetched only where a query needs it.
@@ -100,7 +100,6 @@ class Query:
             "matches": look.matches(narrow=bool(filters or unindexed)),
             "matches narrow": look.matches(narrow=True),
             "within": look.within,
-            "latest": look.latest,
             "messages": look.messages,
         }
         # A function as replacement: the SQL has backslashes.

@@ -25,12 +25,13 @@ _IN_SPAN = "between json_extract(span.value, '$[0]') and json_extract(span.value
 class Look:
     """What a search looks at, and which of its filters that settles.
 
-    - ``spans``: one stretch of ids after the other, which is quick as long as they are few
+    - ``spans``: one stretch of ids after the other, which is quick as long as they are few; all
+      that is found there is then put in order
     - ``among``: the ids of these stretches are looked up for each match instead, where
       looking for the words again and again would cost more
     - ``first`` and ``last``: nothing before and behind these ids
 
-    Messages come newest id first, from ``spans`` stretch by stretch.
+    Messages come newest id first.
     """
 
     spans: tuple[Span, ...] | None = None
@@ -80,13 +81,6 @@ class Look:
         if self.spans is None:
             return "messages as m"
         return f"{_EACH} messages as m indexed by idx_messages_narrow on m.id {_IN_SPAN}"
-
-    @property
-    def latest(self) -> str:
-        """The order of the matches."""
-        # Stretches come in that order by themselves; asked for it, SQLite would go through
-        # all of them first.
-        return "" if self._one_by_one else "order by messages_fts.rowid desc"
 
     @property
     def _one_by_one(self) -> bool:

@@ -11,7 +11,7 @@ with hits as materialized (
       -- within
       -- unindexed
       -- filters
-    -- latest
+    order by messages_fts.rowid desc
     limit iif(:window < 1, -1, :window)
   )
   union all

@@ -24,7 +24,7 @@ from (
         -- within
         -- unindexed
         -- filters
-      -- latest
+      order by messages_fts.rowid desc
       -- The rank of a word that is everywhere says little; ranking every match says it late.
       limit iif(:window < 1, -1, :window)
     )
@@ -58,7 +58,7 @@ from (
         -- within
         -- unindexed
         -- filters
-      -- latest
+      order by messages_fts.rowid desc
       limit :size + :skip
     ),
     ends as materialized (

@@ -12,7 +12,7 @@ from ..models import Bucket, SearchFacets, Step
 from ..queries import load
 from ..queries.functions import register_functions
 from ..storage import search_available
-from ..storage.connection import database_path, sqlite_errors, timed
+from ..storage.connection import database_path, one_moment, sqlite_errors, timed
 from .looking import look_for
 from .periods import Period, containing
 
@@ -34,7 +34,7 @@ def facets(db: sqlite_utils.Database, text: str) -> SearchFacets:
     :func:`~glin_datasette.search.search`.
     """
     filters = read(text).filters
-    with timed("facets") as facts, sqlite_errors(database_path(db)):
+    with timed("facets") as facts, sqlite_errors(database_path(db)), one_moment(db):
         register_functions(db.conn)
         indexed = search_available(db)
         found = look_for(db, filters, indexed=indexed)

@@ -29,7 +29,8 @@ _ENOUGH = 500
 
 #: Stretches in which words are looked for one by one, by what that takes the index each time.
 _ONE_BY_ONE = {"word": 2_000, "words": 200, "prefix": 2}
-#: Ids that are looked up for each match instead.
+#: Ids that are looked up for each match instead. In stretches of more, the words are looked for
+#: between the first and the last.
 _AMONG = 50_000
 
 #: Ids in stretches all of whose messages may be sorted by time, and all of whose hits.
@@ -85,19 +86,23 @@ def _by_words(db: sqlite_utils.Database, filters: Filters) -> Found:
     stretches, settled = stretches_of(db, filters)
     if stretches is None:
         return _sample(db, filters, EVERYWHERE) or _found(db, filters, EVERYWHERE)
-    between = _between(stretches)
+    between = _between(stretches, settled)
+    if stretches.width > _AMONG:
+        return _sample(db, filters, between) or _found(db, filters, between)
+    if len(stretches.spans) < 2:
+        # In one stretch matches come newest first by themselves.
+        return _found(db, filters, between)
     apart = len(stretches.spans) > _ONE_BY_ONE[effort(filters.text)]
     inside = Look(stretches.spans, among=apart, settled=settled)
-    newest = inside if stretches.width <= _SORTED_HITS else between
-    if not apart or stretches.width <= _AMONG:
-        return _found(db, filters, inside, newest)
-    return _sample(db, filters, between) or _found(db, filters, between)
+    return _found(db, filters, inside, inside if stretches.width <= _SORTED_HITS else between)
 
 
-def _between(stretches: Stretches) -> Look:
+def _between(stretches: Stretches, settled: frozenset[str]) -> Look:
+    """From the first id of all to the last."""
     if not stretches.spans:
         return Look(())
-    return Look(first=stretches.spans[0][0], last=stretches.spans[-1][1])
+    alone = settled if len(stretches.spans) == 1 else frozenset[str]()
+    return Look(first=stretches.spans[0][0], last=stretches.spans[-1][1], settled=alone)
 
 
 def _sample(db: sqlite_utils.Database, filters: Filters, look: Look) -> Found | None:

@@ -13,7 +13,7 @@ from ..queries import load
 from ..queries.functions import register_functions
 from ..queries.text import match, rest
 from ..storage import search_available
-from ..storage.connection import database_path, sqlite_errors, timed
+from ..storage.connection import database_path, one_moment, sqlite_errors, timed
 from ..storage.schema import has_fts5
 from .looking import Found, look_for
 
@@ -45,7 +45,7 @@ def search(
         raise UsageError("limit and offset cannot be negative")
     reading = read(text)
     filters = reading.filters
-    with timed("search") as facts, sqlite_errors(database_path(db)):
+    with timed("search") as facts, sqlite_errors(database_path(db)), one_moment(db):
         register_functions(db.conn)
         indexed = search_available(db)
         found = look_for(db, filters, indexed=indexed)

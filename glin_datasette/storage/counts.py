@@ -96,6 +96,10 @@ def _differ(db: sqlite_utils.Database, table: str) -> bool:
 
 def view_counts(db: sqlite_utils.Database) -> None:
     """Count whenever it is asked, on this connection: for an archive of an older schema that
-    may only be read."""
+    may only be read. Likewise its references get the index that it lacks."""
     for table in COUNTS:
         db.execute(f"create temp view {table} as {shipped()['counted'](table)}")
+    db.execute("create temp table message_refs as select * from main.message_refs")
+    db.execute("create index temp.refs_by_message on message_refs(message_id)")
+    db.execute("create index temp.refs_by_value on message_refs(ref_type, ref_value, message_id)")
+    db.execute(shipped()["NAME_INDEX"].replace("INDEX ", "INDEX temp.", 1))

@@ -167,7 +167,9 @@ def _refuse_newer(path: Path | None, applied: set[str]) -> None:
 
 def _compare_record(db: sqlite_utils.Database, path: Path | None, applied: set[str]) -> None:
     for step, column in MADE_BY_STEP.items():
-        there = db.execute("select 1 from pragma_table_info(?) where name = ?", column).fetchone()
+        there = db.execute(
+            "select 1 from pragma_table_info(?, 'main') where name = ?", column
+        ).fetchone()
         if (there is not None) != (step in applied):
             name = ".".join(column)
             told = (
