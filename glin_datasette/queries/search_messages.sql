@@ -65,11 +65,14 @@ from (
       select min(front.id) as id, min(coalesce(m.ts, '')) as ts, count(*) = :size + :skip as is_full
       from front cross join messages as m indexed by idx_messages_narrow on m.id = front.id
     ),
-    -- and certainly, if no message that came in before them is newer.
+    -- and certainly, if no message that came in before them and passes the filters is newer.
     proven as materialized (
       select (select is_full from ends) and not exists (
-        select 1 from messages indexed by idx_messages_ts
-        where ts >= (select ts from ends) and id < (select id from ends)
+        select 1
+        from messages as late indexed by idx_messages_ts
+          cross join messages as m indexed by idx_messages_narrow on m.id = late.id
+        where late.ts >= (select ts from ends) and late.id < (select id from ends)
+        -- filters
       ) as yes
     ),
     -- Else, where many are found, some of them are among the newest messages: so many of these

@@ -15,7 +15,7 @@ from ..queries.text import match, rest
 from ..storage import search_available
 from ..storage.connection import database_path, one_moment, sqlite_errors, timed
 from ..storage.schema import has_fts5
-from .looking import Found, look_for
+from .looking import MOST, Found, look_for
 
 __all__ = ["Sort", "search"]
 
@@ -60,7 +60,7 @@ def search(
                 "sort": sort,
                 "size": min(limit, 2**31),
                 "skip": min(offset, 2**31),
-                "hits": found.total,
+                "hits": found.total if found.exact else MOST,
                 "window": found.total,
             },
         )

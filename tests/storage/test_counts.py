@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from glin_datasette.models import Conversation, Filters, Message, Ref
 from glin_datasette.storage import (
+    about_file,
     check,
     check_file,
     count_conversations,
@@ -221,9 +222,14 @@ def test_an_older_archive_that_is_only_read_is_counted_when_asked(
     path = schemas.make(tmp_path / "glin.db", number)
     with get_db(path, readonly=True) as old:
         assert version(old) == number
-        told = stats(old), overview(old)
+        files = old.execute("select ref_value from message_refs where ref_type = 'file'")
+        file = files.fetchone()[0]
+        of_file = Filters(file=(file.rpartition("/")[2],))
+        told = stats(old), overview(old), about_file(old, file), query_messages(old, of_file)
+        assert [found.name for found in check(old).checks if found.status == "fail"] == []
+    assert told[3]
     with get_db(path) as db:
-        assert (stats(db), overview(db)) == told
+        assert (stats(db), overview(db), about_file(db, file), query_messages(db, of_file)) == told
         assert told[0].messages == 6
         assert told[0].by_role == {"user": 3, "assistant": 2, "tool": 1}
 
