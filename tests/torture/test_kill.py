@@ -17,8 +17,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sqlite_utils
 import schemas
+import sqlite_utils
 from damage import FACTOR, MARKS, filled
 from surroundings import GLIN, sound, transcript
 
