@@ -45,8 +45,7 @@ class Look:
     def params(self) -> dict[str, object]:
         """The parameters of the SQL."""
         named = {
-            # The newest come first.
-            "spans": None if self.spans is None else json.dumps(self.spans[::-1]),
+            "spans": None if self.spans is None else json.dumps(self.spans),
             "first": self.first,
             "last": self.last,
         }
