@@ -259,23 +259,22 @@ filters = st.builds(
 def test_conversations_are_those_of_the_messages(
     wanted: Filters, unwanted: Filters | None, held: list[tuple[int, Message, bool]]
 ) -> None:
-    db = init_db(sqlite_utils.Database(memory=True))
-    for n in range(4):
-        insert_conversation(
-            db,
-            Conversation(
-                source="stsu"[n], source_id=str(n), repo_root=REPOS[n % 3],
-                tags=("bug",) if n == 1 else (),
-            ),
-        )  # fmt: skip
-    for conversation, message, tagged in held:
-        row_id = insert_message(db, conversation + 1, message)
-        if tagged:
-            tag_message(db, row_id, "work")
     asked = replace(wanted, exclude=unwanted)
     if asked == Filters():
         return
-    found = {m.conversation_id for m in query_messages(db, asked, limit=None)}
-    assert {c.id for c in query_conversations(db, asked, limit=None)} == found
-    assert count_conversations(db, asked) == len(found)
-    db.close()
+    with init_db(sqlite_utils.Database(memory=True)) as db:
+        for n in range(4):
+            insert_conversation(
+                db,
+                Conversation(
+                    source="stsu"[n], source_id=str(n), repo_root=REPOS[n % 3],
+                    tags=("bug",) if n == 1 else (),
+                ),
+            )  # fmt: skip
+        for conversation, message, tagged in held:
+            row_id = insert_message(db, conversation + 1, message)
+            if tagged:
+                tag_message(db, row_id, "work")
+        found = {m.conversation_id for m in query_messages(db, asked, limit=None)}
+        assert {c.id for c in query_conversations(db, asked, limit=None)} == found
+        assert count_conversations(db, asked) == len(found)
