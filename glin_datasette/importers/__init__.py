@@ -5,7 +5,8 @@ what it yields. The modules that do not speak of a format are what importers hav
 
 - :mod:`.session`: one conversation as it is read; :mod:`.refs`: what a message points at
 - :mod:`.jsonl`, :mod:`.documents`, :mod:`.sqlite_file`: reading files, whatever state they
-  are in, with bounded memory
+  are in, with bounded memory; :mod:`.sqlite_store`, :mod:`.unchanged`: what has changed in
+  one that holds many conversations
 - :mod:`.text`, and :mod:`glin_datasette.tool_input`: text fit for the archive
 - :mod:`.third_party`: importers that other packages bring
 - :mod:`.walk`, :mod:`.places`, :mod:`.repository`: finding things on this machine

@@ -36,8 +36,9 @@ from ..sqlite_file import (
     reading,
     select,
 )
+from ..sqlite_store import read_changed
 from ..text import digest, epoch_time, identifier, string
-from ..unchanged import note, unchanged
+from ..unchanged import unchanged
 from . import SOURCE
 from .bubbles import bubble_time, folder_of, model_of, read_bubble
 from .identify import TABLE
@@ -53,16 +54,7 @@ _CHILDREN = 100
 
 def read(path: Path, start: Checkpoint) -> Iterator[Item]:
     """Every conversation that may have changed, the oldest first."""
-    state = {}
-    try:
-        with reading(path, {TABLE}) as conn:
-            marks = yield from _read(conn, start)
-        state = {"seen": note(marks)}
-    except Unreadable as ex:
-        if ex.locked:
-            raise OSError(str(ex)) from None  # Nothing was read; the next import tries.
-        yield Skipped(None, str(ex))
-    yield Checkpoint(state=state)
+    return read_changed(path, {TABLE}, _read, start)
 
 
 def holds(path: Path, id: str) -> bool:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..base import Checkpoint, Item, Skipped
 from ..session import Session
-from ..sqlite_file import Unreadable, let_writers_in, reading
+from ..sqlite_file import Unreadable, let_writers_in
+from ..sqlite_store import read_changed
 from ..text import digest, string
-from ..unchanged import note, unchanged
+from ..unchanged import unchanged
 from . import SOURCE
 from .conversation import Chat
 from .responses import read_response, response_marks
@@ -23,16 +24,7 @@ __all__ = ["read"]
 
 def read(path: Path, start: Checkpoint) -> Iterator[Item]:
     """Every conversation that is new or has changed, the oldest first."""
-    state = {}
-    try:
-        with reading(path, TABLES) as conn:
-            marks = yield from _read(conn, start)
-        state = {"seen": note(marks)}
-    except Unreadable as ex:
-        if ex.locked:
-            raise OSError(str(ex)) from None  # Nothing was read; the next import tries.
-        yield Skipped(None, str(ex))
-    yield Checkpoint(state=state)
+    return read_changed(path, TABLES, _read, start)
 
 
 def _read(conn: sqlite3.Connection, start: Checkpoint) -> Generator[Item, None, dict[str, str]]:
