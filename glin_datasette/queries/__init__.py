@@ -19,9 +19,8 @@ where it looks, see :mod:`.filters`, :mod:`.look` and :mod:`.text`:
 - ``-- filters``: the message filters
 - ``-- unindexed``: what the index cannot answer of ``q``
 
-The folder ``scan/``
-has what stands in for a query where SQLite has no FTS5. The SQL may use the
-functions of :mod:`.functions`.
+The folder ``scan/`` has what stands in for a query where SQLite has no FTS5. The SQL may
+use the functions of :mod:`.functions`.
 """
 
 from __future__ import annotations

@@ -109,13 +109,8 @@ def _sample(db: sqlite_utils.Database, filters: Filters, look: Look) -> Found | 
     """What is found among the newest matches of the words, if that is enough."""
     oldest = db.execute(
         "select rowid from messages_fts where messages_fts match glin_match(:q)"
-        " and rowid between :first and :last order by rowid desc limit 1 offset :skip",
-        {
-            "q": filters.text,
-            "first": look.first or 0,
-            "last": look.last or 2**63 - 1,
-            "skip": _LOOKED_AT,
-        },
+        f" {look.within} order by rowid desc limit 1 offset :skip",
+        {**look.params, "q": filters.text, "skip": _LOOKED_AT},
     ).fetchone()
     if oldest is None:
         return None

@@ -10,7 +10,7 @@ import sqlite_utils
 
 from ..models import Filters
 from ..queries import Span
-from ..queries.filters import ALL_OF, CONVERSATIONS, MESSAGES
+from ..queries.filters import ALL_OF, CONVERSATIONS, MESSAGES, PREDICATES
 
 __all__ = ["Stretches", "stretches_of"]
 
@@ -110,18 +110,16 @@ def _of_conversations(db: sqlite_utils.Database, ids: Iterable[int]) -> Stretche
 
 
 def _of_time(db: sqlite_utils.Database, filters: Filters) -> Stretches | None:
-    # As the filters themselves say it.
-    within = " and ".join(
-        ["ts >= :since"] * bool(filters.since) + ["ts <= :until || '~'"] * bool(filters.until)
-    )
     params = {"since": filters.since, "until": filters.until}
+    said = [name for name, value in params.items() if value]
+    within = " and ".join(PREDICATES[name].format(value=f":{name}") for name in said)
     if not filters.until:
         # So many of the newest that looking for them from there on will do.
-        many = f"select count(*) from (select 1 from messages where {within} limit :most)"
+        many = f"select count(*) from (select 1 from messages as m where {within} limit :most)"
         if db.execute(many, {**params, "most": _MOST_MESSAGES}).fetchone()[0] == _MOST_MESSAGES:
             return None
     first, last, count = db.execute(
-        f"select min(id), max(id), count(*) from messages where {within}", params
+        f"select min(id), max(id), count(*) from messages as m where {within}", params
     ).fetchone()
     if not count:
         return Stretches(())
