@@ -181,6 +181,14 @@ def count_messages(db: sqlite_utils.Database, conversation_id: int) -> int:
     return message_counts(db, [conversation_id])[conversation_id]
 
 
+def first_and_last(db: sqlite_utils.Database) -> tuple[str | None, str | None]:
+    """The times of the oldest and of the newest message."""
+    # Apart, since an index gives either at once, but not both.
+    sql = "select (select min(ts) from messages), (select max(ts) from messages)"
+    first_ts, last_ts = db.execute(sql).fetchone()
+    return first_ts, last_ts
+
+
 def count_all(db: sqlite_utils.Database) -> int:
     """How many messages the archive holds."""
     return int(db.execute("select coalesce(sum(messages), 0) from usage").fetchone()[0])
@@ -213,10 +221,7 @@ def stats(db: sqlite_utils.Database) -> Stats:
             "select coalesce(sum(token_in), 0), coalesce(sum(token_out), 0),"
             " coalesce(sum(token_cached), 0) from usage"
         ).fetchone()
-        # Apart, since an index gives either at once, but not both.
-        first_ts, last_ts = db.execute(
-            "select (select min(ts) from messages), (select max(ts) from messages)"
-        ).fetchone()
+        first_ts, last_ts = first_and_last(db)
 
         def by(name: str, counts: str = "usage") -> dict[str, int]:
             return dict(

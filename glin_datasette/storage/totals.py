@@ -17,7 +17,7 @@ from ..models import Overview, Recent, TagCount, Tally
 from ..queries import load
 from ..queries.functions import register_functions
 from .connection import database_path, sqlite_errors, timed
-from .query import count_all
+from .query import count_all, first_and_last
 
 __all__ = ["overview"]
 
@@ -40,9 +40,7 @@ def overview(db: sqlite_utils.Database, *, today: date | None = None) -> Overvie
     today = today or datetime.now().astimezone().date()
     with timed("overview"), sqlite_errors(database_path(db)):
         register_functions(db.conn)
-        first_ts, last_ts = db.execute(
-            "select (select min(ts) from messages), (select max(ts) from messages)"
-        ).fetchone()
+        first_ts, last_ts = first_and_last(db)
         last_day, mondays, days = _calendar(db, today, last_ts)
         tokens, models = _usage(db)
         last_import, damaged = _imports(db)
