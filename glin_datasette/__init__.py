@@ -14,8 +14,9 @@ What is named here is the public API; it is loaded when it is first used. Search
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .lazy import lazily
 
 if TYPE_CHECKING:
     from .credentials import scan_secrets
@@ -152,19 +153,32 @@ __all__ = [
     "write_export",
 ]
 
-#: The cheap ones first: a program that only catches errors loads no database library.
-_HOMES = ("errors", "models", "storage", "ingest", "export", "credentials", "replication")
+#: Module -> the public names that are from there.
+_HOMES = {
+    "credentials": "scan_secrets",
+    "errors": (
+        "ArchiveBusy ArchiveError BackupError DamagedArchive ExportFailed FilterError "
+        "GlinError MigrationError NewerArchive NotAnArchive NotFound ReadOnlyArchive "
+        "ReplicationError UsageError"
+    ),
+    "export": "export_lines write_export",
+    "ingest": "import_paths",
+    "models": (
+        "BackupReport Check Conversation Filters HealthReport Hit ImportReport Message "
+        "Ref ReplicaStatus RestoreReport SearchResult SecretFound SecretsReport Stats "
+        "TagCount"
+    ),
+    "replication": "restore_replica",
+    "storage": (
+        "Keep MigrationReport attachment_data backup_db check delete_conversation "
+        "get_conversation get_db init_db insert_conversation insert_message iter_messages "
+        "link_message_ref list_backups list_tags migrate_db query_conversations "
+        "query_messages replica_status restore_db stats tag_conversation tag_message "
+        "untag_conversation untag_message verify_backup"
+    ),
+}
 
-
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        for home in _HOMES:
-            module = import_module(f".{home}", __name__)
-            if name in module.__all__:
-                value: object = getattr(module, name)
-                globals()[name] = value
-                return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
